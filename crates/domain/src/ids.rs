@@ -1,0 +1,100 @@
+//! Typed ids: a prefix that says what it names, then a ULID, so that ids sort by time.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+
+use crate::clock::Moment;
+use crate::randomness::Randomness;
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("expected an id that begins with {prefix:?}, like {prefix}01ARZ3NDEKTSV4RRFFQ69G5FAV")]
+pub struct BadId {
+    pub prefix: &'static str,
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Ulid);
+
+        impl $name {
+            pub const PREFIX: &'static str = $prefix;
+
+            #[must_use]
+            pub fn new(now: Moment, randomness: &Randomness) -> Self {
+                let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+                Self(Ulid::from_parts(millis, randomness.next_u128()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", $prefix, self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadId;
+            fn from_str(text: &str) -> Result<Self, BadId> {
+                let bad = BadId { prefix: $prefix };
+                let ulid = text.strip_prefix($prefix).and_then(|rest| Ulid::from_string(rest).ok());
+                ulid.map(Self).filter(|id| id.to_string() == text).ok_or(bad)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = BadId;
+            fn try_from(text: String) -> Result<Self, BadId> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// Somebody who asks for pictures.
+    PersonId = "per_";
+    /// One order and its way through the queue.
+    JobId = "job_";
+    /// One picture that was drawn and stored.
+    PictureId = "pic_";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_and_sorts_by_time() {
+        let randomness = Randomness::seeded(1);
+        let early = JobId::new(Moment::from_millis(1_000), &randomness);
+        let late = JobId::new(Moment::from_millis(2_000), &randomness);
+        assert!(early.to_string() < late.to_string());
+        assert_eq!(early.to_string().parse(), Ok(early));
+    }
+
+    #[test]
+    fn another_prefix_or_spelling_is_refused() {
+        let job = JobId::new(Moment::from_millis(1), &Randomness::seeded(1)).to_string();
+        assert!(job.parse::<PictureId>().is_err());
+        assert!(job.to_lowercase().parse::<JobId>().is_err());
+        assert!("job_".parse::<JobId>().is_err());
+    }
+}
