@@ -1,1 +1,61 @@
-fn main() {}
+//! The project's own chores: `cargo xtask test`, `cargo xtask tidy`.
+//!
+//! Architecture invariant: nothing here is part of the program that people run, and no crate
+//! depends on it.
+#![expect(
+    clippy::print_stdout,
+    reason = "a command line tool speaks on standard output"
+)]
+
+mod command;
+mod provision;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(about = "Checks, tests and measurements of this project")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Everything that must hold before a change lands; installs what it needs.
+    Test {
+        /// Run this step alone; may be given several times.
+        #[arg(long, value_enum)]
+        only: Vec<test::Step>,
+    },
+    /// The rules that no compiler checks: arrows between crates, file sizes, names, promises.
+    Tidy {
+        /// Writes down the checksums of new migrations. From then on they can't be edited.
+        #[arg(long)]
+        record_migrations: bool,
+    },
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let workspace = Workspace::find()?;
+    let good = match Arguments::parse().chore {
+        Chore::Test { only } => test::run(&workspace, &only)?,
+        Chore::Tidy { record_migrations } => {
+            if record_migrations {
+                tidy::migrations::record(&workspace)?;
+            }
+            tidy::report(&workspace)?
+        }
+    };
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,173 @@
+//! Brings what the checks need to a machine that has cargo, Python and Node: Debian's packages,
+//! tools, and two environments pinned by hashes. Whatever is there already is left alone.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use crate::command;
+use crate::workspace::{Workspace, cargo};
+
+/// A tool of cargo's, with the version to build where no ready binary fits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tool {
+    Deny,
+    Nextest,
+}
+
+impl Tool {
+    const fn binary(self) -> &'static str {
+        match self {
+            Self::Deny => "cargo-deny",
+            Self::Nextest => "cargo-nextest",
+        }
+    }
+
+    const fn version(self) -> &'static str {
+        match self {
+            Self::Deny => "0.20.2",
+            Self::Nextest => "0.9.148",
+        }
+    }
+}
+
+/// The path of a tool, installed under `target/tools` at first use.
+pub(crate) fn tool(workspace: &Workspace, tool: Tool) -> Result<PathBuf> {
+    let tools = workspace.target.join("tools");
+    let built = tools.join("bin").join(tool.binary());
+    if built.is_file() {
+        return Ok(built);
+    }
+    let requirements = workspace.root.join("xtask/tools/requirements.txt");
+    match python_environment(&tools.join("wheels"), &requirements) {
+        Ok(environment) => Ok(environment.join("bin").join(tool.binary())),
+        Err(error) => {
+            println!(
+                "no ready {} for this machine, building it: {error:#}",
+                tool.binary()
+            );
+            build(tool, &tools)?;
+            Ok(built)
+        }
+    }
+}
+
+fn build(tool: Tool, tools: &Path) -> Result<()> {
+    command::must(
+        Command::new(cargo())
+            .args(["install", "--locked", "--version", tool.version(), "--root"])
+            .arg(tools)
+            .arg(tool.binary()),
+    )
+}
+
+/// A virtual environment in `folder` that holds exactly what `requirements` pins, hashes checked.
+/// Returns the folder.
+pub(crate) fn python_environment(folder: &Path, requirements: &Path) -> Result<PathBuf> {
+    let stamp = folder.join("installed.sha256");
+    let wanted = digest(&[requirements])?;
+    if std::fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
+        return Ok(folder.to_owned());
+    }
+    // Debian packs the means to make environments apart from Python.
+    let can_make = Command::new("python3")
+        .args(["-c", "import venv, ensurepip"])
+        .output();
+    if !can_make.is_ok_and(|output| output.status.success()) {
+        debian(&["python3", "python3-venv"])?;
+    }
+    println!(
+        "installing {} into {}",
+        requirements.display(),
+        folder.display()
+    );
+    command::must(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(folder),
+    )?;
+    command::must(
+        Command::new(folder.join("bin/python"))
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+            ])
+            .args(["--require-hashes", "--only-binary=:all:", "--requirement"])
+            .arg(requirements),
+    )?;
+    std::fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))?;
+    Ok(folder.to_owned())
+}
+
+/// The packages of `folder`'s package-lock.json, in its `node_modules`.
+pub(crate) fn node_modules(folder: &Path) -> Result<()> {
+    let stamp = folder.join("node_modules/installed.sha256");
+    let wanted = digest(&[
+        &folder.join("package.json"),
+        &folder.join("package-lock.json"),
+    ])?;
+    if std::fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
+        return Ok(());
+    }
+    let there = command::answer(Command::new("npm").arg("--version")).is_some();
+    if !there {
+        debian(&["nodejs", "npm"])?;
+    }
+    println!("installing the packages of {}", folder.display());
+    command::must(
+        Command::new("npm")
+            .args(["ci", "--no-audit", "--no-fund"])
+            .current_dir(folder),
+    )?;
+    std::fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))
+}
+
+/// Debian's Chromium, or the one that `PINHOLE_CHROMIUM` names.
+pub(crate) fn chromium() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("PINHOLE_CHROMIUM") {
+        return Ok(path.into());
+    }
+    let path = PathBuf::from("/usr/bin/chromium");
+    if !path.is_file() {
+        debian(&["chromium", "fonts-dejavu-core"])?;
+    }
+    Ok(path)
+}
+
+fn debian(packages: &[&str]) -> Result<()> {
+    if command::answer(Command::new("apt-get").arg("--version")).is_none() {
+        bail!("this machine has no apt-get; install what answers to {packages:?} and try again");
+    }
+    println!("installing Debian's packages {packages:?}");
+    command::must(as_root("apt-get").args(["update", "--quiet=2"]))?;
+    command::must(
+        as_root("apt-get")
+            .args(["install", "--quiet=2", "--yes", "--no-install-recommends"])
+            .args(packages),
+    )
+}
+
+fn as_root(program: &str) -> Command {
+    let is_root = command::answer(Command::new("id").arg("-u")).is_some_and(|id| id == "0");
+    let mut command = Command::new(if is_root { "env" } else { "sudo" });
+    command.args(["DEBIAN_FRONTEND=noninteractive", program]);
+    command
+}
+
+fn digest(files: &[&Path]) -> Result<String> {
+    let mut hasher = Sha256::new();
+    for file in files {
+        let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+        hasher.update(&bytes);
+    }
+    Ok(hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
