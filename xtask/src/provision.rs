@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
 use crate::command;
@@ -114,10 +114,14 @@ pub(crate) fn node_modules(folder: &Path) -> Result<()> {
     if std::fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
         return Ok(());
     }
-    let there = command::answer(Command::new("npm").arg("--version")).is_some();
-    if !there {
+    if node_version().is_none() {
         debian(&["nodejs", "npm"])?;
     }
+    let version = node_version().unwrap_or_default();
+    ensure!(
+        version >= MIN_NODE,
+        "Node {version} is too old to drive a browser: install Node {MIN_NODE} or newer"
+    );
     println!("installing the packages of {}", folder.display());
     command::must(
         Command::new("npm")
@@ -125,6 +129,16 @@ pub(crate) fn node_modules(folder: &Path) -> Result<()> {
             .current_dir(folder),
     )?;
     std::fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))
+}
+
+/// Playwright asks for it.
+const MIN_NODE: u32 = 20;
+
+/// The major version of Node, where Node and npm are there.
+fn node_version() -> Option<u32> {
+    command::answer(Command::new("npm").arg("--version"))?;
+    let version = command::answer(Command::new("node").arg("--version"))?;
+    version.strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
 /// Debian's Chromium, or the one that `PINHOLE_CHROMIUM` names.

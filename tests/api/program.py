@@ -1,0 +1,106 @@
+"""The program under test, started in an environment of its own."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+BINARY = Path(os.environ["PINHOLE_BIN"])
+START_S = 120
+STOP_S = 60
+
+
+def wait_for(condition, what, limit_s=60):
+    """Waits until `condition` gives something true, and returns that."""
+    end = time.monotonic() + limit_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"waited {limit_s} s for {what}"
+        time.sleep(0.01)
+
+
+def environment(**more):
+    """What a person's shell would hand over, and nothing of this machine's own settings."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return kept | {name: str(value) for name, value in more.items()}
+
+
+class Program:
+    def __init__(self, folder, binary=BINARY, **environment):
+        self.folder = Path(folder)
+        self.data = self.folder / "data"
+        self.binary = binary
+        self.more = environment
+        self.process = None
+        self.url = None
+        self.starts = 0
+
+    def spawn(self, **popen):
+        """Starts the program without waiting for it."""
+        self.starts += 1
+        self.ready = self.folder / f"ready-{self.starts}"
+        log = open(self.folder / f"log-{self.starts}", "wb")
+        variables = {
+            "PINHOLE_LISTEN": "127.0.0.1:0",
+            "PINHOLE_DATA": self.data,
+            "PINHOLE_READY_FILE": self.ready,
+        } | self.more
+        self.process = subprocess.Popen(
+            [self.binary, "serve"],
+            cwd=self.folder,
+            env=environment(**variables),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            **popen,
+        )
+        log.close()
+
+    def start(self, **popen):
+        self.spawn(**popen)
+
+        def address():
+            assert self.alive(), f"it ended with {self.process.returncode}:\n{self.log()}"
+            written = self.ready.read_text() if self.ready.exists() else ""
+            return written.strip() if written.startswith("http") and written.endswith("\n") else None
+
+        self.url = wait_for(address, "the program to be ready", START_S).rstrip("/")
+        return self
+
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def ended(self):
+        """Waits for the program to end by itself and returns its exit code."""
+        return self.process.wait(STOP_S)
+
+    def stop(self):
+        """Asks it to stop, as a service manager does, and returns its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.ended()
+
+    def kill(self):
+        """Ends it at once, as a power cut does."""
+        if self.alive():
+            self.process.kill()
+            self.process.wait()
+
+    def log(self):
+        return (self.folder / f"log-{self.starts}").read_text(errors="replace")
+
+
+def run(*arguments, binary=BINARY, cwd, data=None, timeout=120, **popen):
+    """Runs a command of the program to its end."""
+    variables = {} if data is None else {"PINHOLE_DATA": data}
+    return subprocess.run(
+        [binary, *arguments],
+        cwd=cwd,
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=timeout,
+        **popen,
+    )

@@ -1,0 +1,49 @@
+// Starts the program under test with an empty data folder, and ends it.
+
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+
+const START_MS = 120_000;
+
+export async function startProgram() {
+  const folder = mkdtempSync(join(tmpdir(), "pinhole-browser-"));
+  const ready = join(folder, "ready");
+  const log = openSync(join(folder, "log"), "w");
+  const child = spawn(process.env.PINHOLE_BIN, ["serve"], {
+    cwd: folder,
+    env: {
+      PATH: process.env.PATH,
+      PINHOLE_LISTEN: "127.0.0.1:0",
+      PINHOLE_DATA: join(folder, "data"),
+      PINHOLE_READY_FILE: ready,
+    },
+    stdio: ["ignore", log, log],
+  });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const url = await waitFor("the program to be ready", START_MS, () => {
+    if (child.exitCode !== null) throw new Error(`it ended:\n${readFileSync(join(folder, "log"))}`);
+    const written = existsSync(ready) ? readFileSync(ready, "utf8") : "";
+    return written.endsWith("\n") && written.trim().replace(/\/$/, "");
+  });
+  const stop = async () => {
+    child.kill("SIGTERM");
+    const code = await ended;
+    if (code !== 0) throw new Error(`it ended with ${code}:\n${readFileSync(join(folder, "log"))}`);
+    rmSync(folder, { recursive: true });
+  };
+  return { url, stop };
+}
+
+/** Waits until `condition` gives something true, and returns that. */
+export async function waitFor(what, limitMs, condition) {
+  const end = performance.now() + limitMs;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (performance.now() > end) throw new Error(`waited ${limitMs} ms for ${what}`);
+    await pause(10);
+  }
+}

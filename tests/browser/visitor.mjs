@@ -1,0 +1,83 @@
+// A person with a browser: a fresh profile, a screen, and eyes for everything that goes wrong.
+
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+export const SCREENS = {
+  phone: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
+  desktop: { viewport: { width: 1440, height: 900 } },
+};
+export const THEMES = ["light", "dark"];
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+export function openBrowser() {
+  return chromium.launch({
+    executablePath: process.env.PINHOLE_CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+/**
+ * A visitor at `url`. `allowed` lists statuses of refusals that the test provokes, since the
+ * browser writes each of them to its console.
+ */
+export async function visit(browser, url, { screen = "desktop", theme = "light", script = true, allowed = [] } = {}) {
+  const context = await browser.newContext({
+    ...SCREENS[screen],
+    colorScheme: theme,
+    javaScriptEnabled: script,
+    baseURL: url,
+    reducedMotion: "reduce",
+  });
+  const page = await context.newPage();
+  const wrong = [];
+  page.on("console", (message) => {
+    const refusal = allowed.some((status) => message.text().includes(`status of ${status}`));
+    if (["error", "warning"].includes(message.type()) && !refusal) wrong.push(`console: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => wrong.push(`script: ${error}`));
+  page.on("request", (request) => {
+    const { origin, protocol } = new URL(request.url());
+    if (origin !== url && !["data:", "blob:"].includes(protocol)) wrong.push(`third party: ${request.url()}`);
+  });
+  page.on("requestfailed", (request) => {
+    const given = request.failure()?.errorText;
+    // Leaving a page ends its open requests, such as the stream of progress.
+    if (given !== "net::ERR_ABORTED") wrong.push(`failed: ${request.url()} (${given})`);
+  });
+  const leave = async () => {
+    await context.close();
+    assert.deepEqual(wrong, [], "what went wrong on the way");
+  };
+  return { page, context, leave };
+}
+
+/** Fails with each rule of accessibility that the page breaks, and where. */
+export async function assertAccessible(page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate((tags) => window.axe.run({ runOnly: tags }), WCAG);
+  const shown = violations.map(({ id, help, nodes }) => ({ id, help, at: nodes.map((node) => node.html) }));
+  assert.deepEqual(shown, []);
+}
+
+/** Keeps what a person sees, for people to look at. */
+export async function screenshot(page, screen, theme, name) {
+  const folder = process.env.PINHOLE_SCREENSHOTS;
+  if (!folder) return;
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${screen}-${theme}-${name}.png`), fullPage: true });
+}
