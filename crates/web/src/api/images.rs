@@ -1,0 +1,354 @@
+//! `POST /v1/images/generations`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use domain::ids::JobId;
+use domain::model::ModelName;
+use domain::picture::{Format, Size};
+use serde_json::{Value, json};
+use studio::jobs::{self, Job, JobError, State as JobState};
+use studio::order::{self, OrderForm, Prose, Quality};
+use studio::pictures::{self, Picture};
+
+use super::fields::Fields;
+use super::{Origin, pictures as shown, streaming};
+use crate::Site;
+use crate::caller::Caller;
+use crate::problem::Problem;
+
+pub(super) const MAX_PARTIAL_IMAGES: u32 = 3;
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const RESPOND_ASYNC: &str = "respond-async";
+
+pub(super) async fn generate(
+    State(site): State<Site>,
+    Caller(person): Caller,
+    origin: Origin,
+    headers: HeaderMap,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    let (form, answer) = read(&fields)?;
+    let keeps_going = prefers_async(&headers);
+    let job = order::place(&site.studio, person, form).await?;
+    if answer.stream {
+        return Ok(streaming::drawing(site, job, answer, keeps_going));
+    }
+    if keeps_going {
+        let location = (
+            header::LOCATION,
+            origin.url(&format!("/v1/jobs/{}", job.id)),
+        );
+        let applied = (
+            HeaderName::from_static("preference-applied"),
+            RESPOND_ASYNC.to_owned(),
+        );
+        let body = Json(super::jobs::job(&site.studio, &origin, &job));
+        return Ok((StatusCode::ACCEPTED, [location, applied], body).into_response());
+    }
+    let hang_up = HangUp::cancels(&site, job.id);
+    let over = tokio::select! {
+        over = jobs::wait(&site.studio, person, job.id) => over?.ok_or_else(Problem::no_job)?,
+        () = site.stop.set() => return Err(Problem::stopping()),
+    };
+    hang_up.answered();
+    whole(&site, &origin, &answer, &over).await
+}
+
+/// How the client wants its answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    pub(super) format: Format,
+    /// Of JPEG, 1 to 100.
+    pub(super) compression: Option<u8>,
+    pub(super) quality: Quality,
+    as_url: bool,
+    stream: bool,
+}
+
+fn read(fields: &Fields) -> Result<(OrderForm, Answer), Problem> {
+    let missing = || {
+        Problem::field(
+            "prompt",
+            "missing_required_parameter",
+            "prompt is missing. Say in a few words what to draw.",
+        )
+    };
+    let prompt = Prose(fields.text("prompt")?.ok_or_else(missing)?.to_owned());
+    let answer = read_answer(fields)?;
+    let partial_images = fields
+        .whole("partial_images", MAX_PARTIAL_IMAGES)?
+        .unwrap_or(0);
+    if partial_images > 0 && !answer.stream {
+        let message = "partial_images needs stream: true. Set that, or leave partial_images out.";
+        return Err(Problem::field("partial_images", "invalid_value", message));
+    }
+    refuse_what_cannot_be_honoured(fields)?;
+    let form = OrderForm {
+        prompt,
+        negative_prompt: fields
+            .text("negative_prompt")?
+            .map(|words| Prose(words.to_owned())),
+        model: fields.text("model")?.map(ModelName::new),
+        size: read_size(fields)?,
+        count: fields.whole("n", u32::MAX)?,
+        quality: answer.quality,
+        steps: fields.whole("steps", u32::MAX)?,
+        guidance: fields.number("guidance")?,
+        seed: fields.whole("seed", u32::MAX)?,
+        previews: partial_images,
+    };
+    Ok((form, answer))
+}
+
+fn read_answer(fields: &Fields) -> Result<Answer, Problem> {
+    let formats = Format::ALL.map(|format| (format.name(), format));
+    let format = fields.choice("output_format", &formats, Format::Png)?;
+    let compression = fields.whole("output_compression", 100)?;
+    if compression.is_some_and(|n| n < 100) && format != Format::Jpeg {
+        let message = format!(
+            "{} is written without loss here. Leave output_compression out, or set output_format to jpeg.",
+            format.name()
+        );
+        return Err(Problem::field(
+            "output_compression",
+            "unsupported_value",
+            message,
+        ));
+    }
+    let qualities = [
+        ("auto", Quality::Medium),
+        ("low", Quality::Low),
+        ("medium", Quality::Medium),
+        ("standard", Quality::Medium),
+        ("high", Quality::High),
+        ("hd", Quality::High),
+        ("xhigh", Quality::High),
+        ("max", Quality::High),
+    ];
+    Ok(Answer {
+        format,
+        // The encoder's lowest quality is 1.
+        compression: compression
+            .and_then(|n| u8::try_from(n.max(1)).ok())
+            .filter(|_| format == Format::Jpeg),
+        quality: fields.choice("quality", &qualities, Quality::Medium)?,
+        as_url: fields.choice(
+            "response_format",
+            &[("b64_json", false), ("url", true)],
+            false,
+        )?,
+        stream: fields.flag("stream")?.unwrap_or(false),
+    })
+}
+
+fn read_size(fields: &Fields) -> Result<Option<Size>, Problem> {
+    match fields.text("size")? {
+        None | Some("auto") => Ok(None),
+        Some(text) => {
+            let bad = |e: domain::picture::BadSize| {
+                Problem::field("size", "invalid_value", e.to_string())
+            };
+            text.parse().map(Some).map_err(bad)
+        }
+    }
+}
+
+/// What is accepted and changes nothing, and what would be a promise that is not kept.
+fn refuse_what_cannot_be_honoured(fields: &Fields) -> Result<(), Problem> {
+    let unsupported =
+        |param, message: &str| Err(Problem::field(param, "unsupported_value", message));
+    if fields.choice(
+        "background",
+        &[("auto", false), ("opaque", false), ("transparent", true)],
+        false,
+    )? {
+        return unsupported(
+            "background",
+            "No model here draws transparent backgrounds. Use opaque or auto.",
+        );
+    }
+    fields.choice("moderation", &[("auto", ()), ("low", ())], ())?;
+    for accepted in ["style", "user", "safety_identifier"] {
+        fields.text(accepted)?;
+    }
+    if fields.flag("private")? == Some(true) {
+        return unsupported(
+            "private",
+            "Private drawing is not available yet: a picture is kept with its prompt until you delete it. Leave private out.",
+        );
+    }
+    if fields
+        .given("retention")
+        .is_some_and(|value| value != "keep")
+    {
+        return unsupported(
+            "retention",
+            "Pictures are kept until you delete them. Leave retention out, or set it to keep.",
+        );
+    }
+    // Drawing on this machine costs nothing, which no limit can be below.
+    fields.whole("max_credits", u32::MAX)?;
+    Ok(())
+}
+
+fn prefers_async(headers: &HeaderMap) -> bool {
+    let preferences = headers
+        .get_all(PREFER)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    preferences
+        .flat_map(|text| text.split(','))
+        .any(|one| one.trim().eq_ignore_ascii_case(RESPOND_ASYNC))
+}
+
+async fn whole(
+    site: &Site,
+    origin: &Origin,
+    answer: &Answer,
+    job: &Job,
+) -> Result<Response, Problem> {
+    if let Some(problem) = fruitless(job) {
+        return Err(problem);
+    }
+    let mut data = Vec::new();
+    for picture in &job.pictures {
+        data.push(item(site, origin, answer, picture).await?);
+    }
+    let mut body = json!({
+        "created": job.finished.unwrap_or(job.created).as_seconds(),
+        "data": data,
+        "usage": usage(job, job.pictures.len()),
+        "job_id": job.id,
+        "model": job.model,
+        "unknown_words": job.unknown_words,
+        "error": job.error.as_ref().map(|error| json!({ "code": error.code, "message": error.message })),
+    });
+    extend(&mut body, look(answer, job.size));
+    Ok(Json(body).into_response())
+}
+
+/// Why a job that is over has nothing to show.
+pub(super) fn fruitless(job: &Job) -> Option<Problem> {
+    match (job.state, &job.error) {
+        (JobState::Cancelled, _) => {
+            let (code, message) = (
+                "cancelled".to_owned(),
+                "The job was cancelled. Order it again if you still want it.".to_owned(),
+            );
+            Some(Problem::of_job(&JobError { code, message }))
+        }
+        (_, Some(error)) if job.pictures.is_empty() => Some(Problem::of_job(error)),
+        _ => None,
+    }
+}
+
+async fn item(
+    site: &Site,
+    origin: &Origin,
+    answer: &Answer,
+    picture: &Picture,
+) -> Result<Value, Problem> {
+    let mut item = json!({ "picture_id": picture.id, "seed": picture.seed });
+    if answer.as_url {
+        let mut path = shown::content_path(picture.id);
+        if answer.format != Format::Png {
+            path = format!("{path}?format={}", answer.format.name());
+        }
+        if let Some(compression) = answer.compression {
+            path = format!("{path}&output_compression={compression}");
+        }
+        item["url"] = origin.url(&path).into();
+    } else {
+        item["b64_json"] = encoded(site, answer, picture).await?.into();
+    }
+    Ok(item)
+}
+
+pub(super) async fn encoded(
+    site: &Site,
+    answer: &Answer,
+    picture: &Picture,
+) -> Result<String, Problem> {
+    let Answer {
+        format,
+        compression,
+        ..
+    } = *answer;
+    let file = pictures::file(&site.studio, site.person, picture.id, format, compression).await?;
+    Ok(BASE64.encode(file.ok_or_else(Problem::no_picture)?.bytes))
+}
+
+/// The fields that the answer and each event of a stream have in common.
+pub(super) fn look(answer: &Answer, size: Size) -> Value {
+    let quality = match answer.quality {
+        Quality::Low => "low",
+        Quality::Medium => "medium",
+        Quality::High => "high",
+    };
+    json!({
+        "background": "opaque",
+        "output_format": answer.format.name(),
+        "quality": quality,
+        "size": size,
+    })
+}
+
+/// Counts words in and pictures out: that is what there is to count, as there are no tokens to pay.
+pub(super) fn usage(job: &Job, pictures: usize) -> Value {
+    let negative = job
+        .negative_prompt
+        .as_ref()
+        .map_or("", |words| words.expose());
+    let words =
+        job.prompt.expose().split_whitespace().count() + negative.split_whitespace().count();
+    json!({
+        "input_tokens": words,
+        "input_tokens_details": { "text_tokens": words, "image_tokens": 0 },
+        "output_tokens": pictures,
+        "total_tokens": words + pictures,
+    })
+}
+
+pub(super) fn extend(body: &mut Value, more: Value) {
+    if let (Value::Object(body), Value::Object(more)) = (body, more) {
+        body.extend(more);
+    }
+}
+
+/// Cancels a job when it is dropped before its answer: the client hung up.
+pub(super) struct HangUp {
+    site: Site,
+    job: Option<JobId>,
+}
+
+impl HangUp {
+    pub(super) fn cancels(site: &Site, job: JobId) -> Self {
+        Self {
+            site: site.clone(),
+            job: Some(job),
+        }
+    }
+
+    pub(super) fn answered(mut self) {
+        self.job = None;
+    }
+}
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        // When the program stops, everybody is hung up on; their jobs wait for the next start.
+        let Some(job) = self.job.filter(|_| !self.site.stop.is_set()) else {
+            return;
+        };
+        let site = self.site.clone();
+        tokio::spawn(async move {
+            if let Err(error) = jobs::cancel(&site.studio, site.person, job).await {
+                tracing::error!(%error, %job, "a job whose client hung up could not be cancelled");
+            }
+        });
+    }
+}

@@ -1,0 +1,112 @@
+//! The public API below `/v1`: what existing clients already speak, and a little of our own.
+//! Described in `docs/api.md`.
+
+mod events;
+mod fields;
+mod health;
+mod images;
+mod jobs;
+mod models;
+mod pictures;
+mod streaming;
+
+use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::routing::{get, post};
+
+use crate::Site;
+use crate::problem::Problem;
+
+pub(crate) use fields::pairs;
+pub(crate) use jobs::live_text;
+pub(crate) use pictures::{answer, caching, content_path, is_known};
+
+pub(crate) fn routes() -> Router<Site> {
+    Router::new()
+        .route("/v1/images/generations", post(images::generate))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*id}", get(models::show))
+        .route("/v1/jobs", get(jobs::list))
+        .route("/v1/jobs/events", get(events::of_several))
+        .route("/v1/jobs/{id}", get(jobs::show))
+        .route("/v1/jobs/{id}/events", get(events::of_one))
+        .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
+        .route("/v1/pictures", get(pictures::list))
+        .route(
+            "/v1/pictures/{id}",
+            get(pictures::show).delete(pictures::delete),
+        )
+        .route("/v1/pictures/{id}/content", get(pictures::content))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+}
+
+/// Where this server is, as the client reached it: `http://127.0.0.1:8080`.
+#[derive(Clone)]
+pub(crate) struct Origin(String);
+
+impl Origin {
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+}
+
+impl FromRequestParts<Site> for Origin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Site) -> Result<Self, Problem> {
+        let named = parts
+            .headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let host = named.or_else(|| parts.uri.authority().map(|authority| authority.as_str()));
+        let Some(host) = host else {
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "no_host",
+                "Send a host header.",
+            ));
+        };
+        Ok(Self(format!("http://{host}")))
+    }
+}
+
+/// Lists are read in pages of this many items, where the request does not say.
+const PAGE_DEFAULT: u32 = 20;
+const PAGE_MAX: u32 = 100;
+
+/// `?limit=…&after=…` of a list.
+struct Paging<Id> {
+    limit: u32,
+    after: Option<Id>,
+}
+
+impl<Id: std::str::FromStr> Paging<Id> {
+    fn read(query: Option<&str>) -> Result<Self, Problem> {
+        let mut paging = Self {
+            limit: PAGE_DEFAULT,
+            after: None,
+        };
+        for (name, value) in fields::pairs(query.unwrap_or("").as_bytes()) {
+            match name.as_str() {
+                "limit" => {
+                    let limit = value.parse().ok().filter(|n| (1..=PAGE_MAX).contains(n));
+                    let message = format!("limit must be a whole number from 1 to {PAGE_MAX}.");
+                    paging.limit =
+                        limit.ok_or_else(|| Problem::field("limit", "invalid_value", message))?;
+                }
+                "after" => {
+                    let message = "after must be the id of the last item of the page before.";
+                    let after = value
+                        .parse()
+                        .map_err(|_| Problem::field("after", "invalid_value", message))?;
+                    paging.after = Some(after);
+                }
+                _ => {}
+            }
+        }
+        Ok(paging)
+    }
+}

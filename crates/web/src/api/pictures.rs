@@ -1,0 +1,177 @@
+//! Pictures: listed, shown, fetched in a format, deleted.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::ids::PictureId;
+use domain::picture::Format;
+use serde_json::{Value, json};
+use studio::pictures::{self, File, Picture};
+use studio::{Studio, gallery};
+
+use super::fields::pairs;
+use super::{Origin, Paging};
+use crate::caller::Caller;
+use crate::problem::Problem;
+
+pub(super) async fn list(
+    State(studio): State<Studio>,
+    Caller(person): Caller,
+    origin: Origin,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Problem> {
+    let paging = Paging::<PictureId>::read(query.as_deref())?;
+    let page = gallery::page(&studio, person, paging.after, paging.limit).await?;
+    let data: Vec<Value> = page
+        .items
+        .iter()
+        .map(|found| picture(&origin, found))
+        .collect();
+    Ok(Json(
+        json!({ "object": "list", "data": data, "has_more": page.next.is_some() }),
+    ))
+}
+
+pub(super) async fn show(
+    State(studio): State<Studio>,
+    Caller(person): Caller,
+    origin: Origin,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let id: PictureId = id.parse().map_err(|_| Problem::no_picture())?;
+    let found = pictures::find(&studio, person, id)
+        .await?
+        .ok_or_else(Problem::no_picture)?;
+    Ok(Json(picture(&origin, &found)))
+}
+
+pub(super) async fn delete(
+    State(studio): State<Studio>,
+    Caller(person): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let id: PictureId = id.parse().map_err(|_| Problem::no_picture())?;
+    if !pictures::delete(&studio, person, id).await? {
+        return Err(Problem::no_picture());
+    }
+    Ok(Json(
+        json!({ "id": id, "object": "picture.deleted", "deleted": true }),
+    ))
+}
+
+pub(super) async fn content(
+    State(studio): State<Studio>,
+    Caller(person): Caller,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let id: PictureId = id.parse().map_err(|_| Problem::no_picture())?;
+    let wanted = Wanted::read(query.as_deref())?;
+    let found = pictures::find(&studio, person, id)
+        .await?
+        .ok_or_else(Problem::no_picture)?;
+    let quality = wanted
+        .quality
+        .map_or_else(String::new, |quality| format!("-{quality}"));
+    let etag = format!("\"{}-{}{quality}\"", found.sha256, wanted.format.name());
+    if is_known(&headers, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, caching(&etag)).into_response());
+    }
+    let file = pictures::file(&studio, person, id, wanted.format, wanted.quality).await?;
+    let file = file.ok_or_else(Problem::no_picture)?;
+    let mut response = answer(file, &etag);
+    if wanted.download {
+        let name = format!("attachment; filename=\"{id}.{}\"", wanted.format.name());
+        response.headers_mut().extend(
+            name.parse()
+                .ok()
+                .map(|name| (header::CONTENT_DISPOSITION, name)),
+        );
+    }
+    Ok(response)
+}
+
+/// `?format=…&output_compression=…&download=1`
+struct Wanted {
+    format: Format,
+    quality: Option<u8>,
+    download: bool,
+}
+
+impl Wanted {
+    fn read(query: Option<&str>) -> Result<Self, Problem> {
+        let mut wanted = Self {
+            format: Format::Png,
+            quality: None,
+            download: false,
+        };
+        for (name, value) in pairs(query.unwrap_or("").as_bytes()) {
+            match name.as_str() {
+                "format" => {
+                    let bad = |e: domain::picture::BadFormat| {
+                        Problem::field("format", "invalid_value", e.to_string())
+                    };
+                    wanted.format = value.parse().map_err(bad)?;
+                }
+                "output_compression" => {
+                    let quality = value.parse::<u8>().ok().filter(|n| *n <= 100);
+                    let message = "output_compression must be a whole number from 0 to 100.";
+                    let bad = || Problem::field("output_compression", "invalid_value", message);
+                    wanted.quality = Some(quality.ok_or_else(bad)?.max(1));
+                }
+                "download" => wanted.download = value != "0",
+                _ => {}
+            }
+        }
+        if wanted.format != Format::Jpeg {
+            wanted.quality = None;
+        }
+        Ok(wanted)
+    }
+}
+
+/// A picture never changes, but it can be deleted: so a browser keeps it, and asks each time.
+pub(crate) fn answer(file: File, etag: &str) -> Response {
+    let content_type = [(header::CONTENT_TYPE, file.format.media_type())];
+    (content_type, caching(etag), file.bytes).into_response()
+}
+
+pub(crate) fn caching(etag: &str) -> [(header::HeaderName, String); 2] {
+    [
+        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
+        (header::ETAG, etag.to_owned()),
+    ]
+}
+
+pub(crate) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok());
+    known.is_some_and(|tags| {
+        tags.split(',')
+            .any(|tag| tag.trim().trim_start_matches("W/") == etag)
+    })
+}
+
+/// A picture as the API shows it.
+pub(super) fn picture(origin: &Origin, picture: &Picture) -> Value {
+    json!({
+        "id": picture.id,
+        "object": "picture",
+        "job_id": picture.job,
+        "model": picture.model,
+        "prompt": picture.prompt.expose(),
+        "seed": picture.seed,
+        "size": picture.size,
+        "bytes": picture.size_bytes,
+        "sha256": picture.sha256,
+        "created_at": picture.created.as_seconds(),
+        "url": origin.url(&content_path(picture.id)),
+    })
+}
+
+pub(crate) fn content_path(id: PictureId) -> String {
+    format!("/v1/pictures/{id}/content")
+}

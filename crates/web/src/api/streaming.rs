@@ -1,0 +1,146 @@
+//! An order whose answer comes in pieces: each picture on its way, then each picture.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Value, json};
+use studio::jobs::progress::Progress;
+use studio::jobs::{self, Job};
+use studio::pictures;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::images::{self, Answer, HangUp};
+use crate::Site;
+use crate::problem::Problem;
+
+/// Events that wait for a slow client; the drawing itself never waits.
+const EVENTS_AHEAD: usize = 16;
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+pub(super) type Events = mpsc::Sender<Result<Event, Infallible>>;
+
+/// A stream, and where to send its events. Sending fails once the client has hung up.
+pub(super) fn open() -> (Events, Response) {
+    let (events, stream) = mpsc::channel(EVENTS_AHEAD);
+    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE).text("still here");
+    let sse = Sse::new(ReceiverStream::new(stream)).keep_alive(keep_alive);
+    (events, sse.into_response())
+}
+
+/// The client went away.
+pub(super) struct Gone;
+
+pub(super) async fn send(events: &Events, name: &str, data: &Value) -> Result<(), Gone> {
+    let event = Event::default().event(name).data(data.to_string());
+    events.send(Ok(event)).await.map_err(|_| Gone)
+}
+
+/// Streams an order. The client's hanging up cancels it, unless it `keeps_going`.
+pub(super) fn drawing(site: Site, job: Job, answer: Answer, keeps_going: bool) -> Response {
+    let (events, response) = open();
+    tokio::spawn(async move {
+        let hang_up = (!keeps_going).then(|| HangUp::cancels(&site, job.id));
+        let told = tell(&site, &job, &answer, &events).await;
+        if let (Ok(()), Some(hang_up)) = (told, hang_up) {
+            hang_up.answered();
+        }
+    });
+    response
+}
+
+async fn tell(site: &Site, job: &Job, answer: &Answer, events: &Events) -> Result<(), Gone> {
+    let mut sent = Partials {
+        job,
+        answer,
+        shown: vec![0; job.count as usize],
+    };
+    if let Some(mut live) = site.studio.board.watch(job.id) {
+        loop {
+            let progress = live.borrow_and_update().clone();
+            sent.send(&progress, events).await?;
+            if progress.state.is_final() {
+                break;
+            }
+            tokio::select! {
+                changed = live.changed() => if changed.is_err() { break },
+                () = events.closed() => return Err(Gone),
+                () = site.stop.set() => return send(events, "error", &Problem::stopping().body()).await,
+            }
+        }
+    }
+    let over = jobs::find(&site.studio, site.person, job.id)
+        .await
+        .map_err(Problem::from);
+    match over.and_then(|over| over.ok_or_else(Problem::no_job)) {
+        Ok(over) => completed(site, &over, answer, events).await,
+        Err(problem) => send(events, "error", &problem.body()).await,
+    }
+}
+
+/// What of each picture was shown already.
+struct Partials<'a> {
+    job: &'a Job,
+    answer: &'a Answer,
+    shown: Vec<usize>,
+}
+
+impl Partials<'_> {
+    async fn send(&mut self, progress: &Progress, events: &Events) -> Result<(), Gone> {
+        for (ordinal, (sketch, shown)) in progress.pictures.iter().zip(&mut self.shown).enumerate()
+        {
+            for preview in &sketch.previews[*shown..] {
+                let Answer {
+                    format,
+                    compression,
+                    ..
+                } = *self.answer;
+                let Ok(file) = pictures::encode(preview, format, compression) else {
+                    continue;
+                };
+                let mut event = json!({
+                    "type": "image_generation.partial_image",
+                    "partial_image_index": *shown,
+                    "picture_index": ordinal,
+                    "b64_json": BASE64.encode(file.bytes),
+                    "created_at": self.job.created.as_seconds(),
+                });
+                images::extend(&mut event, images::look(self.answer, preview.size()));
+                send(events, "image_generation.partial_image", &event).await?;
+                *shown += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn completed(site: &Site, job: &Job, answer: &Answer, events: &Events) -> Result<(), Gone> {
+    for picture in &job.pictures {
+        let encoded = match images::encoded(site, answer, picture).await {
+            Ok(encoded) => encoded,
+            Err(problem) => return send(events, "error", &problem.body()).await,
+        };
+        let mut event = json!({
+            "type": "image_generation.completed",
+            "b64_json": encoded,
+            "created_at": picture.created.as_seconds(),
+            "usage": images::usage(job, 1),
+            "picture_index": picture.ordinal,
+            "picture_id": picture.id,
+            "seed": picture.seed,
+            "unknown_words": job.unknown_words,
+        });
+        images::extend(&mut event, images::look(answer, picture.size));
+        send(events, "image_generation.completed", &event).await?;
+    }
+    // Also where only some of the pictures are missing.
+    let missing = images::fruitless(job).or_else(|| job.error.as_ref().map(Problem::of_job));
+    match missing {
+        Some(problem) => send(events, "error", &problem.body()).await,
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,68 @@
+//! Bodies are read whole, within a size and within a time.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+
+use crate::problem::Problem;
+
+pub(crate) const MAX_BYTES: usize = 1 << 20;
+/// Long enough for a slow phone to send a prompt, short enough that idle bodies don't pile up.
+const MAX_TIME: Duration = Duration::from_secs(15);
+
+pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    if declared_bytes(headers).is_some_and(|bytes| bytes > MAX_BYTES as u64) {
+        return Err(too_large());
+    }
+    tokio::time::timeout(MAX_TIME, collect(body))
+        .await
+        .unwrap_or_else(|_| {
+            let message = format!(
+                "The body did not arrive within {} seconds. Send it again.",
+                MAX_TIME.as_secs()
+            );
+            Err(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "request_timeout",
+                message,
+            ))
+        })
+}
+
+fn declared_bytes(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+}
+
+async fn collect(body: Body) -> Result<Bytes, Problem> {
+    let mut bytes = BytesMut::new();
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let Ok(chunk) = chunk else {
+            let message = "The body was cut off. Send it again.";
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "body_cut_off",
+                message,
+            ));
+        };
+        if bytes.len() + chunk.len() > MAX_BYTES {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+fn too_large() -> Problem {
+    let message =
+        format!("The body is too large: at most {MAX_BYTES} bytes are read. Send a smaller one.");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+}

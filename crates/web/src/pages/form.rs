@@ -1,0 +1,291 @@
+//! The form in which a person orders: what they wrote in it, and what the chosen model offers.
+
+use domain::model::{ModelCard, ModelName, Place};
+use domain::picture::Size;
+use studio::jobs::Job;
+use studio::order::{OrderForm, Prose, Quality};
+
+use crate::assets;
+use crate::problem::Problem;
+use crate::texts::Texts;
+
+/// Counts that the page offers; the API takes more.
+const COUNTS: [u32; 4] = [1, 2, 3, 4];
+const DEFAULT_COUNT: u32 = 2;
+/// Enough for a picture to come out of the blur, few enough to cost nothing.
+const PREVIEWS: u32 = 6;
+const MAX_EXAMPLES: usize = 6;
+
+/// The fields as they were written, so that a mistake loses nothing.
+#[derive(Clone, Default)]
+pub(super) struct Written {
+    pub(super) prompt: String,
+    pub(super) negative: String,
+    pub(super) model: String,
+    pub(super) size: String,
+    pub(super) count: String,
+    pub(super) quality: String,
+    pub(super) seed: String,
+    pub(super) steps: String,
+    pub(super) guidance: String,
+    /// The button that only changes the model was pressed.
+    pub(super) choose: bool,
+}
+
+impl Written {
+    pub(super) fn read(pairs: Vec<(String, String)>) -> Self {
+        let mut written = Self::default();
+        for (name, value) in pairs {
+            let field = match name.as_str() {
+                "prompt" => &mut written.prompt,
+                "negative" => &mut written.negative,
+                "model" => &mut written.model,
+                "size" => &mut written.size,
+                "count" => &mut written.count,
+                "quality" => &mut written.quality,
+                "seed" => &mut written.seed,
+                "steps" => &mut written.steps,
+                "guidance" => &mut written.guidance,
+                "choose" => {
+                    written.choose = true;
+                    continue;
+                }
+                _ => continue,
+            };
+            *field = value;
+        }
+        written
+    }
+
+    /// A former order, to be changed.
+    pub(super) fn like(job: &Job, card: &ModelCard) -> Self {
+        let default = card.steps.default;
+        let (quality, steps) = match job.steps {
+            steps if steps == default => ("", String::new()),
+            steps if steps == default / 2 => ("low", String::new()),
+            steps if steps == default * 2 => ("high", String::new()),
+            steps => ("", steps.to_string()),
+        };
+        Self {
+            prompt: job.prompt.expose().to_owned(),
+            negative: job
+                .negative_prompt
+                .as_ref()
+                .map_or_else(String::new, |words| words.expose().to_owned()),
+            model: job.model.to_string(),
+            size: job.size.to_string(),
+            count: job.count.to_string(),
+            quality: quality.to_owned(),
+            steps,
+            guidance: match card.guidance {
+                Some(span) if span.default.to_bits() != job.guidance.to_bits() => {
+                    job.guidance.to_string()
+                }
+                _ => String::new(),
+            },
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn order(&self) -> Result<OrderForm, Problem> {
+        let given = |text: &str| {
+            Some(text.trim())
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+        };
+        Ok(OrderForm {
+            prompt: Prose(self.prompt.clone()),
+            negative_prompt: given(&self.negative).map(Prose),
+            model: given(&self.model).map(ModelName::new),
+            size: given(&self.size)
+                .map(|text| text.parse::<Size>())
+                .transpose()
+                .map_err(|bad| Problem::field("size", "invalid_value", bad.to_string()))?,
+            count: Some(number(&self.count, "n")?.unwrap_or(DEFAULT_COUNT)),
+            quality: match self.quality.as_str() {
+                "low" => Quality::Low,
+                "high" => Quality::High,
+                _ => Quality::Medium,
+            },
+            steps: number(&self.steps, "steps")?,
+            guidance: number(&self.guidance, "guidance")?,
+            seed: number(&self.seed, "seed")?,
+            previews: PREVIEWS,
+        })
+    }
+}
+
+/// The same order once more, with a new seed.
+pub(super) fn again(job: &Job, card: Option<&ModelCard>) -> OrderForm {
+    OrderForm {
+        prompt: Prose(job.prompt.expose().to_owned()),
+        negative_prompt: job
+            .negative_prompt
+            .as_ref()
+            .map(|words| Prose(words.expose().to_owned())),
+        model: Some(job.model.clone()),
+        size: Some(job.size),
+        count: Some(job.count),
+        quality: Quality::Medium,
+        steps: Some(job.steps),
+        guidance: card.and_then(|card| card.guidance).map(|_| job.guidance),
+        seed: None,
+        previews: PREVIEWS,
+    }
+}
+
+fn number<T: std::str::FromStr>(text: &str, param: &'static str) -> Result<Option<T>, Problem> {
+    // A comma is how half of the world writes it.
+    let text = text.trim().replace(',', ".");
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let message = format!("The {param} must be a number that fits. Change it, or leave it empty.");
+    text.parse()
+        .map(Some)
+        .map_err(|_| Problem::field(param, "invalid_type", message))
+}
+
+/// One way to choose something.
+pub(super) struct Choice {
+    pub(super) value: String,
+    pub(super) label: String,
+    pub(super) chosen: bool,
+    /// Width and height of the drawn shape.
+    pub(super) shape: (u32, u32),
+}
+
+pub(super) struct Example {
+    pub(super) index: usize,
+    pub(super) prompt: String,
+    pub(super) picture: Option<String>,
+}
+
+/// Everything about the form that depends on the model.
+pub(super) struct Controls {
+    pub(super) models: Vec<Choice>,
+    pub(super) shapes: Vec<Choice>,
+    pub(super) counts: Vec<Choice>,
+    pub(super) qualities: Vec<Choice>,
+    pub(super) card: ModelCard,
+    pub(super) examples: Vec<Example>,
+}
+
+impl Controls {
+    pub(super) fn new(t: &Texts, cards: &[ModelCard], card: ModelCard, written: &Written) -> Self {
+        let choice = |value: &str, label: &str, chosen: bool| Choice {
+            value: value.to_owned(),
+            label: label.to_owned(),
+            chosen,
+            shape: (0, 0),
+        };
+        let quality = match written.quality.as_str() {
+            known @ ("low" | "high") => known,
+            _ => "medium",
+        };
+        let words = &t.studio;
+        let qualities = [
+            ("low", &words.quick),
+            ("medium", &words.normal),
+            ("high", &words.fine),
+        ];
+        let count = written
+            .count
+            .parse()
+            .ok()
+            .filter(|n| COUNTS.contains(n))
+            .unwrap_or(DEFAULT_COUNT);
+        Self {
+            models: cards
+                .iter()
+                .map(|one| choice(one.name.as_str(), &one.title, one.name == card.name))
+                .collect(),
+            shapes: shapes(t, &card, written.size.parse().ok()),
+            counts: COUNTS
+                .iter()
+                .map(|n| choice(&n.to_string(), &words.draw.of(*n), *n == count))
+                .collect(),
+            qualities: qualities
+                .iter()
+                .map(|(value, label)| choice(value, label, *value == quality))
+                .collect(),
+            examples: examples(&card),
+            card,
+        }
+    }
+
+    /// Where it is drawn, in a line, and what that means.
+    pub(super) fn shield(&self, t: &'static Texts) -> (String, &'static str) {
+        match &self.card.place {
+            Place::Here => (t.studio.here.clone(), &t.studio.here_what),
+            Place::Provider { name, country } => (
+                t.studio.provider.fill_two(name, country),
+                &t.studio.provider_what,
+            ),
+        }
+    }
+
+    /// Whether there are steps to choose from.
+    pub(super) fn has_steps(&self) -> bool {
+        self.card.steps.min < self.card.steps.max
+    }
+}
+
+fn examples(card: &ModelCard) -> Vec<Example> {
+    let named = card.examples.iter().enumerate().take(MAX_EXAMPLES);
+    let example = |(index, example): (usize, &domain::model::Example)| Example {
+        index,
+        prompt: example.prompt.clone(),
+        picture: assets::example_url(card.name.as_str(), &example.prompt),
+    };
+    named.map(example).collect()
+}
+
+/// Square, wide and tall, of about the default's number of pixels; none where there is no choice.
+fn shapes(t: &Texts, card: &ModelCard, written: Option<Size>) -> Vec<Choice> {
+    if card.sizes.is_fixed() {
+        return Vec::new();
+    }
+    let words = &t.studio;
+    let ratios = [
+        (1, 1, &words.square),
+        (3, 2, &words.wide),
+        (2, 3, &words.tall),
+    ];
+    let sizes = ratios
+        .map(|(width, height, label)| (of_ratio(card, width, height), label, (width, height)));
+    let chosen = written
+        .filter(|size| sizes.iter().any(|(one, ..)| one == size))
+        .unwrap_or(sizes[0].0);
+    let allowed = sizes
+        .into_iter()
+        .filter(|(size, ..)| card.sizes.allows(*size));
+    let choice = |(size, label, shape): (Size, &crate::texts::Pattern, (u32, u32))| Choice {
+        value: size.to_string(),
+        label: label.fill(&size.to_string().replace('x', " × ")),
+        chosen: size == chosen,
+        shape: (shape.0 * 6, shape.1 * 6),
+    };
+    allowed.map(choice).collect()
+}
+
+fn of_ratio(card: &ModelCard, width: u32, height: u32) -> Size {
+    let sizes = &card.sizes;
+    if width == height && sizes.default.width == sizes.default.height {
+        return sizes.default;
+    }
+    let unit = (sizes.default.pixels() as f64 / f64::from(width * height)).sqrt();
+    let edge = |parts: u32| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an edge in pixels is small and positive"
+        )]
+        let exact = (unit * f64::from(parts)) as u32;
+        (exact / sizes.multiple_of * sizes.multiple_of).clamp(sizes.min_edge, sizes.max_edge)
+    };
+    Size {
+        width: edge(width),
+        height: edge(height),
+    }
+}

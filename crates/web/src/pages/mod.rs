@@ -1,0 +1,110 @@
+//! Pages for people. Each works without script; the islands make it live.
+
+mod about;
+mod draw;
+mod form;
+mod job_card;
+mod pictures;
+mod studio;
+
+use askama::Template;
+use axum::Router;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+
+use crate::Site;
+use crate::problem::Problem;
+use crate::texts::Texts;
+
+pub(crate) fn routes() -> Router<Site> {
+    Router::new()
+        .route("/", get(studio::show))
+        .route("/draw", post(draw::draw))
+        .route("/draw/again", post(draw::again))
+        .route("/jobs/{id}/card", get(job_card::show))
+        .route("/jobs/{id}/cancel", post(draw::cancel))
+        .route("/pictures", get(pictures::list))
+        .route("/pictures/{id}", get(pictures::show))
+        .route("/pictures/{id}/thumbnail", get(pictures::thumbnail))
+        .route("/pictures/{id}/delete", post(pictures::delete))
+        .route("/about", get(about::show))
+}
+
+/// An island asks for a part of a page by this header, and gets that part or a JSON error.
+const PART: HeaderName = HeaderName::from_static("x-part");
+
+fn wants_part(headers: &HeaderMap) -> bool {
+    headers.contains_key(PART)
+}
+
+fn render(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+fn ok(page: &impl Template) -> Response {
+    render(StatusCode::OK, page)
+}
+
+/// Sends a browser on after a form, so that a reload doesn't send the form again.
+fn onward(to: &str) -> Response {
+    Redirect::to(to).into_response()
+}
+
+/// A problem of a page, shown as a page.
+#[derive(Debug)]
+struct Shown(Problem);
+
+impl<T: Into<Problem>> From<T> for Shown {
+    fn from(problem: T) -> Self {
+        Self(problem.into())
+    }
+}
+
+impl IntoResponse for Shown {
+    fn into_response(self) -> Response {
+        problem(self.0)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage {
+    t: &'static Texts,
+    here: &'static str,
+    heading: &'static str,
+    message: String,
+}
+
+pub(crate) fn problem(problem: Problem) -> Response {
+    let t = Texts::get();
+    let words = &t.problem;
+    let retry_after = problem.retry_after();
+    let (heading, message) = match problem.status {
+        // The message of a missing address is for programs.
+        StatusCode::NOT_FOUND => (&words.not_found, words.not_found_what.clone()),
+        StatusCode::METHOD_NOT_ALLOWED => (&words.method, problem.message),
+        status if status.is_server_error() => (&words.server, problem.message),
+        StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST => {
+            (&words.refused, problem.message)
+        }
+        _ => (&words.title, problem.message),
+    };
+    let mut response = render(
+        problem.status,
+        &ProblemPage {
+            t,
+            here: "",
+            heading,
+            message,
+        },
+    );
+    response.headers_mut().extend(retry_after);
+    response
+}

@@ -1,0 +1,190 @@
+//! What went wrong, told to whom it concerns: a program gets `{"error":{…}}`, a person gets a
+//! page that says what to do.
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use studio::Failure;
+use studio::jobs::JobError;
+use studio::order::OrderError;
+
+use crate::pages;
+
+/// An error as it is answered. Everything in it may be shown.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    pub(crate) message: String,
+    /// The field that is wrong.
+    pub(crate) param: Option<Cow<'static, str>>,
+    /// For programs to decide by.
+    pub(crate) code: Cow<'static, str>,
+    /// Where trying again later helps.
+    pub(crate) retry_after_s: Option<u32>,
+}
+
+impl Problem {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        let (code, message) = (code.into(), message.into());
+        Self {
+            status,
+            message,
+            param: None,
+            code,
+            retry_after_s: None,
+        }
+    }
+
+    /// A field of a request that is wrong.
+    pub(crate) fn field(
+        param: impl Into<Cow<'static, str>>,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        let param = Some(param.into());
+        Self {
+            param,
+            ..Self::new(StatusCode::BAD_REQUEST, code, message)
+        }
+    }
+
+    pub(crate) fn no_job() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "job_not_found",
+            "There is no such job. List yours at /v1/jobs.",
+        )
+    }
+
+    pub(crate) fn no_picture() -> Self {
+        let message =
+            "There is no such picture: it was deleted, or never was. List yours at /v1/pictures.";
+        Self::new(StatusCode::NOT_FOUND, "picture_not_found", message)
+    }
+
+    pub(crate) fn stopping() -> Self {
+        let message =
+            "The program is stopping. What was ordered waits and is drawn after the next start.";
+        Self {
+            retry_after_s: Some(5),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", message)
+        }
+    }
+
+    /// Why a job brought no picture.
+    pub(crate) fn of_job(error: &JobError) -> Self {
+        let status = match error.code.as_str() {
+            "refused" => StatusCode::BAD_REQUEST,
+            "model_missing" => StatusCode::NOT_FOUND,
+            "cancelled" => StatusCode::CONFLICT,
+            "out_of_memory" => StatusCode::SERVICE_UNAVAILABLE,
+            "storage_full" => StatusCode::INSUFFICIENT_STORAGE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.code.clone(), error.message.clone())
+    }
+
+    pub(crate) fn body(&self) -> serde_json::Value {
+        json!({ "error": {
+            "message": self.message,
+            "type": self.kind(),
+            "param": self.param,
+            "code": self.code,
+        } })
+    }
+
+    const fn kind(&self) -> &'static str {
+        match self.status.as_u16() {
+            429 => "rate_limit_error",
+            400..=499 => "invalid_request_error",
+            _ => "server_error",
+        }
+    }
+
+    /// Answers in the manner of the address: JSON below `/v1`, a page elsewhere.
+    pub(crate) fn on(self, path: &str) -> Response {
+        if is_api(path) {
+            self.into_response()
+        } else {
+            pages::problem(self)
+        }
+    }
+
+    pub(crate) fn retry_after(&self) -> Option<(HeaderName, HeaderValue)> {
+        self.retry_after_s
+            .map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds)))
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body())).into_response();
+        response.headers_mut().extend(self.retry_after());
+        response
+    }
+}
+
+impl From<Failure> for Problem {
+    /// The cause goes to the log, here and nowhere else.
+    fn from(failure: Failure) -> Self {
+        tracing::error!(error = %failure, "a request failed");
+        let message = "The server could not do this now. Nothing was charged. Try again; if it happens again, tell the operator.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+    }
+}
+
+impl From<OrderError> for Problem {
+    fn from(error: OrderError) -> Self {
+        let message = error.to_string();
+        match error {
+            OrderError::Invalid { param, code, .. } => Self::field(param, code, message),
+            OrderError::UnknownModel { .. } => Self {
+                status: StatusCode::NOT_FOUND,
+                ..Self::field("model", "model_not_found", message)
+            },
+            OrderError::QueueFull { retry_after_s, .. } => Self {
+                retry_after_s: Some(retry_after_s),
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", message)
+            },
+            OrderError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+fn is_api(path: &str) -> bool {
+    path == "/v1" || path.starts_with("/v1/")
+}
+
+pub(crate) async fn nothing_here(request: Request) -> Response {
+    let path = request.uri().path();
+    // An address may be long, and may hold anything.
+    let shown: String = path.chars().take(100).collect();
+    let message = format!("There is nothing at {shown}. The API is described in docs/api.md.");
+    Problem::new(StatusCode::NOT_FOUND, "not_found", message).on(path)
+}
+
+/// The `allow` header that the router adds to this names the methods that are there.
+pub(crate) async fn wrong_method(method: Method, request: Request) -> Response {
+    let path = request.uri().path();
+    let wanted = if method == Method::GET || method == Method::HEAD {
+        "POST or DELETE"
+    } else {
+        "GET"
+    };
+    let message =
+        format!("{method} is not possible here. Use {wanted}; the allow header names what is.");
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        message,
+    )
+    .on(path)
+}

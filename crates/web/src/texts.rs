@@ -1,0 +1,209 @@
+//! Every text that the pages show, read from one file for each language: `texts/en.toml`.
+
+use std::fmt::Display;
+use std::sync::LazyLock;
+
+use domain::clock::Moment;
+use serde::Deserialize;
+
+static ENGLISH: LazyLock<Texts> = LazyLock::new(|| {
+    toml::from_str(include_str!("../texts/en.toml")).expect("a test reads the same file")
+});
+
+/// A text with `{}` where something goes.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Pattern(String);
+
+impl Pattern {
+    pub(crate) fn fill(&self, with: &(impl Display + ?Sized)) -> String {
+        self.0.replacen("{}", &with.to_string(), 1)
+    }
+
+    pub(crate) fn fill_two(
+        &self,
+        first: &(impl Display + ?Sized),
+        second: &(impl Display + ?Sized),
+    ) -> String {
+        self.fill_all(&[&first.to_string(), &second.to_string()])
+    }
+
+    /// What is filled in may itself hold `{}`.
+    pub(crate) fn fill_all(&self, with: &[&str]) -> String {
+        let mut pieces = self.0.split("{}");
+        let mut filled = pieces.next().unwrap_or("").to_owned();
+        for (piece, with) in pieces.zip(with) {
+            filled.push_str(with);
+            filled.push_str(piece);
+        }
+        filled
+    }
+}
+
+/// A text about a number of things.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plural {
+    one: Pattern,
+    other: Pattern,
+}
+
+impl Plural {
+    pub(crate) fn of(&self, n: u32) -> String {
+        if n == 1 {
+            self.one.fill(&n)
+        } else {
+            self.other.fill(&n)
+        }
+    }
+}
+
+macro_rules! texts {
+    ($($group:ident { $($kind:ident: $($name:ident)+;)+ })+) => {$(
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $group { $($(pub(crate) $name: $kind,)+)+ }
+    )+};
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Texts {
+    pub(crate) language: String,
+    months: Vec<String>,
+    pub(crate) frame: Frame,
+    time: Time,
+    pub(crate) studio: Studio,
+    pub(crate) job: Job,
+    pub(crate) picture: Picture,
+    pub(crate) pictures: Pictures,
+    pub(crate) about: About,
+    pub(crate) problem: Problem,
+}
+
+texts! {
+    Frame {
+        String: name skip studio pictures about pages footer;
+    }
+    Time {
+        String: now;
+        Plural: seconds minutes hours;
+        Pattern: ago;
+    }
+    Studio {
+        String: title heading placeholder keys model change_model shape count quality quick normal
+            fine more seed seed_hint seed_any steps guidance negative negative_hint sending here
+            here_what provider_what work older newest lost unreachable;
+        Pattern: square wide tall steps_hint guidance_hint span provider examples example_use;
+        Plural: draw;
+    }
+    Job {
+        String: next drawing failed cancelled cancel look_again try_again again again_hint remix
+            remix_hint and;
+        Pattern: drawing_left cancel_what unknown_one unknown_many word pictures_missing started
+            ready went_wrong;
+        Plural: ahead done steps;
+    }
+    Picture {
+        String: title again remix copy copied download delete delete_sure delete_do model size
+            seed file drawn close earlier later all;
+        Pattern: download_as kilobytes;
+    }
+    Pictures {
+        String: title heading none none_what to_studio older newest;
+    }
+    About {
+        String: title heading lead licence place place_here sizes steps negative yes no
+            larger larger_what download memory not_yet privacy privacy_what api api_what;
+        Pattern: place_provider steps_value gigabytes;
+    }
+    Problem {
+        String: title not_found not_found_what method server refused home;
+    }
+}
+
+impl Texts {
+    pub(crate) fn get() -> &'static Self {
+        &ENGLISH
+    }
+
+    /// A length of time, rounded as people do.
+    pub(crate) fn span(&self, millis: u64) -> String {
+        let seconds = u32::try_from(millis.div_ceil(1000)).unwrap_or(u32::MAX);
+        match seconds {
+            0..=90 => self.time.seconds.of(seconds.max(1)),
+            91..=5_400 => self.time.minutes.of(seconds.div_ceil(60)),
+            _ => self.time.hours.of(seconds.div_ceil(3_600)),
+        }
+    }
+
+    /// How long ago something was, or the date where that says more.
+    pub(crate) fn ago(&self, then: Moment, now: Moment) -> String {
+        let minutes = (now.as_millis() - then.as_millis()) / 60_000;
+        match u32::try_from(minutes) {
+            Ok(0) | Err(_) => self.time.now.clone(),
+            Ok(minutes @ 1..60) => self.time.ago.fill(&self.time.minutes.of(minutes)),
+            Ok(minutes @ 60..1_440) => self.time.ago.fill(&self.time.hours.of(minutes / 60)),
+            Ok(_) => self.exact(then),
+        }
+    }
+
+    /// The date and the time of day.
+    pub(crate) fn exact(&self, moment: Moment) -> String {
+        crate::when::exact(moment, &self.months)
+    }
+
+    /// Says kindly which words were left out; `None` where none were.
+    pub(crate) fn unknown_words(&self, words: &[String]) -> Option<String> {
+        let quoted: Vec<String> = words.iter().map(|word| self.job.word.fill(word)).collect();
+        let (last, before) = quoted.split_last()?;
+        if before.is_empty() {
+            return Some(self.job.unknown_one.fill(last));
+        }
+        let list = format!("{}{}{last}", before.join(", "), self.job.and);
+        Some(self.job.unknown_many.fill(&list))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_is_whole() {
+        let texts: Texts = toml::from_str(include_str!("../texts/en.toml")).expect("reads");
+        assert_eq!(texts.months.len(), 12);
+    }
+
+    #[test]
+    fn times_are_said_as_people_say_them() {
+        let texts = Texts::get();
+        assert_eq!(texts.span(0), "1 second");
+        assert_eq!(texts.span(4_200), "5 seconds");
+        assert_eq!(texts.span(150_000), "3 minutes");
+        assert_eq!(texts.span(9_000_000), "3 hours");
+        let at = |seconds: i64| Moment::from_millis(seconds * 1000);
+        assert_eq!(texts.ago(at(0), at(59)), "just now");
+        assert_eq!(texts.ago(at(0), at(120)), "2 minutes ago");
+        assert_eq!(texts.ago(at(0), at(3_600)), "1 hour ago");
+        assert_eq!(texts.ago(at(0), at(90_000)), "1 Jan 1970, 00:00 UTC");
+        assert_eq!(texts.ago(at(60), at(0)), "just now");
+    }
+
+    #[test]
+    fn unknown_words_are_named() {
+        let texts = Texts::get();
+        let say = |words: &[&str]| {
+            texts.unknown_words(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(say(&[]), None);
+        assert_eq!(
+            say(&["zeppelin"]).as_deref(),
+            Some("This model does not know the word “zeppelin”; it was left out.")
+        );
+        assert_eq!(
+            say(&["a", "b", "c"]).as_deref(),
+            Some("This model does not know the words “a”, “b” and “c”; they were left out.")
+        );
+    }
+}
