@@ -60,9 +60,7 @@ impl Easel {
             return Err(PaintError::Refused(why));
         };
         self.make_room(source.loading_bytes(), 0)?;
-        let model = source
-            .load()
-            .map_err(|error| PaintError::Failed(error.to_string()))?;
+        let model = source.load().map_err(PaintError::Failed)?;
         self.at_hand.push((name.clone(), model));
         Ok(())
     }

@@ -19,12 +19,14 @@ mod convolution;
 mod linear;
 mod matrix;
 mod norm;
+mod peak;
 
 pub use activation::Activation;
 pub use attention::{Attention, HeadNorms, Pair};
 pub use convolution::Conv3x3;
 pub use linear::Linear;
 pub use norm::{LayerNorm, ModulatedNorm};
+pub use peak::peak_gflops;
 
 use candle_core::{CpuStorage, Layout, Result, bail};
 

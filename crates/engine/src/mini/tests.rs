@@ -173,7 +173,8 @@ fn previews_come_to_those_who_asked() {
     briefs[2].previews = 1;
     briefs[3].previews = 99;
     let witness = Witness::default();
-    pipeline.draw(&briefs, &witness);
+    let paintings = pipeline.draw(&briefs, &witness);
+    assert!(paintings.iter().all(Result::is_ok));
     let calls = witness.calls.into_inner().expect("unpoisoned");
     let seen: Vec<_> = calls
         .iter()
@@ -222,7 +223,7 @@ fn what_the_model_cant_do_is_refused_before_anything_is_drawn() {
         ..brief("frog", 1)
     };
     let witness = Witness::default();
-    let paintings = pipeline.draw(&[wide.clone()], &witness);
+    let paintings = pipeline.draw(std::slice::from_ref(&wide), &witness);
     assert!(matches!(&paintings[..], [Err(PaintError::Refused(why))] if why.contains("32x32")));
     assert!(witness.calls.into_inner().expect("unpoisoned").is_empty());
     let mixed = pipeline.draw(&[brief("frog", 1), longer, wide], &Witness::default());
