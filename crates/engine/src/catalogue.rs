@@ -173,6 +173,12 @@ impl Catalogue {
         Ok(all)
     }
 
+    /// The list inside the program, and the file that `PINHOLE_CATALOGUE` names.
+    pub fn from_environment() -> Result<Self, CatalogueError> {
+        let file = std::env::var_os("PINHOLE_CATALOGUE").filter(|file| !file.is_empty());
+        Self::with_file(file.map(PathBuf::from).as_deref())
+    }
+
     fn parse(file: &str, text: &str) -> Result<Self, CatalogueError> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]

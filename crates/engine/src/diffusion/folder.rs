@@ -92,7 +92,10 @@ pub fn check_files(installed: &Installed) -> Result<(), LoadError> {
 }
 
 pub(super) fn check_file(file: &Path, expected: &str) -> Result<(), LoadError> {
-    let unreadable = |source| LoadError::Unreadable { file: file.to_owned(), source };
+    let unreadable = |source| LoadError::Unreadable {
+        file: file.to_owned(),
+        source,
+    };
     let mut opened = std::fs::File::open(file).map_err(unreadable)?;
     let mut hash = Sha256::new();
     let mut chunk = vec![0; 1 << 20];
@@ -105,7 +108,9 @@ pub(super) fn check_file(file: &Path, expected: &str) -> Result<(), LoadError> {
     if hex(&hash.finalize()) == expected {
         return Ok(());
     }
-    Err(LoadError::Changed { file: file.to_owned() })
+    Err(LoadError::Changed {
+        file: file.to_owned(),
+    })
 }
 
 /// What loading a pulled model takes in memory, from above: its weights, which may be halves, as
