@@ -129,8 +129,16 @@ def test_an_address_that_is_none(program, value):
     program.more["PINHOLE_LISTEN"] = value
     program.spawn()
     assert program.ended() != 0
-    assert "PINHOLE_LISTEN" in program.log()
+    assert "--listen" in program.log()
+    assert value in program.log()
     assert "panicked" not in program.log()
+
+
+def test_an_address_that_others_can_reach(program):
+    program.more["PINHOLE_LISTEN"] = "0.0.0.0:0"
+    program.spawn()
+    assert program.ended() != 0
+    assert "127.0.0.1" in program.log()
 
 
 def test_a_data_folder_that_cannot_be_written(program):

@@ -8,6 +8,9 @@ from program import run
 
 APPLE = ("draw", "a red apple")
 
+# Exit codes, as `pinhole draw --help` lists them.
+USAGE, NO_MODEL, CANT_WRITE = 2, 3, 4
+
 
 @pytest.fixture
 def shell(tmp_path):
@@ -43,19 +46,33 @@ def test_the_same_seed_is_the_same_file(shell):
 
 
 def test_count_writes_several_files(shell):
-    done = shell(*APPLE, "--out", "apple.png", "--count", "3", "--json")
+    done = shell(*APPLE, "--out", "apple.png", "--count", "3", "--seed", "7", "--json")
     assert done.returncode == 0, done.stderr.decode()
-    assert len(files(shell.folder)) == 3
-    pictures = [opened((shell.folder / name).read_bytes()) for name in files(shell.folder)]
+    names = ["apple-1.png", "apple-2.png", "apple-3.png"]
+    assert files(shell.folder) == names
+    pictures = [opened((shell.folder / name).read_bytes()) for name in names]
     assert difference(pictures[0], pictures[1]) > 1
-    json.loads(done.stdout)
-
-
-def test_json_is_for_programs(shell):
-    done = shell(*APPLE, "--out", "apple.png", "--seed", "7", "--json")
     told = json.loads(done.stdout)
-    assert "apple.png" in json.dumps(told)
-    assert "7" in json.dumps(told)
+    assert told["files"] == names
+    assert told["seeds"] == [7, 8, 9]
+    assert told["model"] == "pinhole-mini"
+    assert told["size"] == "256x256"
+    assert told["seconds"] > 0
+
+
+def test_words_that_the_model_does_not_know_are_told(shell):
+    done = shell("draw", "a red xqzzyk", "--out", "a.png", "--json")
+    assert json.loads(done.stdout)["unknown_words"] == ["xqzzyk"]
+
+
+def test_a_file_that_is_there_is_not_overwritten_by_accident(shell):
+    (shell.folder / "apple.png").write_bytes(b"mine")
+    done = shell(*APPLE, "--out", "apple.png")
+    assert done.returncode == CANT_WRITE
+    assert "--force" in done.stderr.decode()
+    assert (shell.folder / "apple.png").read_bytes() == b"mine"
+    assert shell(*APPLE, "--out", "apple.png", "--force").returncode == 0
+    assert opened((shell.folder / "apple.png").read_bytes()).size == (256, 256)
 
 
 def test_a_dash_is_standard_output(shell):
@@ -72,24 +89,25 @@ def test_the_ending_chooses_the_format(shell, name, format):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "hint"),
+    ("arguments", "code", "hint"),
     [
-        (("draw", "", "--out", "a.png"), "Say in a few words what to draw"),
-        (("draw", "x" * 40_000, "--out", "a.png"), "Shorten it"),
-        (("draw", "a\u0007b", "--out", "a.png"), "Remove it"),
-        ((*APPLE, "--out", "a.gif"), "png, jpeg or webp"),
-        ((*APPLE, "--out", "a.png", "--size", "1024x1024"), "256x256"),
-        ((*APPLE, "--out", "a.png", "--size", "large"), "256x256"),
-        ((*APPLE, "--out", "a.png", "--count", "0"), "1 to 10"),
-        ((*APPLE, "--out", "a.png", "--steps", "0"), "steps"),
-        ((*APPLE, "--out", "a.png", "--model", "nowhere"), "pinhole-mini"),
-        ((*APPLE, "--out", "missing/folder/a.png"), "missing/folder"),
+        (("draw", "", "--out", "a.png"), USAGE, "Say in a few words what to draw"),
+        (("draw", "x" * 40_000, "--out", "a.png"), USAGE, "Shorten it"),
+        (("draw", "a\u0007b", "--out", "a.png"), USAGE, "Remove it"),
+        ((*APPLE, "--out", "a.gif"), USAGE, ".webp"),
+        ((*APPLE, "--out", "a.png", "--size", "1024x1024"), USAGE, "256x256"),
+        ((*APPLE, "--out", "a.png", "--size", "large"), USAGE, "256x256"),
+        ((*APPLE, "--out", "a.png", "--count", "0"), USAGE, "1..=100"),
+        ((*APPLE, "--out", "a.png", "--steps", "0"), USAGE, "steps"),
+        ((*APPLE, "--out", "a.png", "--guidance", "1e9"), USAGE, "guidance"),
+        ((*APPLE, "--out", "a.png", "--model", "nowhere"), NO_MODEL, "pinhole-mini"),
+        ((*APPLE, "--out", "missing/folder/a.png"), CANT_WRITE, "missing/folder"),
     ],
-    ids=["empty", "long", "bell", "gif", "large", "size", "none", "steps", "model", "folder"],
+    ids=["empty", "long", "bell", "gif", "large", "size", "none", "steps", "guidance", "model", "folder"],
 )
-def test_a_bad_order_says_what_to_do_and_writes_nothing(shell, arguments, hint):
+def test_a_bad_order_says_what_to_do_and_writes_nothing(shell, arguments, code, hint):
     done = shell(*arguments)
-    assert done.returncode not in (0, 101), done.stderr.decode()
+    assert done.returncode == code, done.stderr.decode()
     assert done.stdout == b""
     assert hint in done.stderr.decode()
     assert files(shell.folder) == []

@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask test`, `cargo xtask tidy`.
+//! The project's own chores: `cargo xtask test`, `tidy` and `bench`.
 //!
 //! Architecture invariant: nothing here is part of the program that people run, and no crate
 //! depends on it.
@@ -7,6 +7,7 @@
     reason = "a command line tool speaks on standard output"
 )]
 
+mod bench;
 mod command;
 mod provision;
 mod test;
@@ -40,6 +41,11 @@ enum Chore {
         #[arg(long)]
         record_migrations: bool,
     },
+    /// Measurements; none of them is part of `test`.
+    Bench {
+        #[command(subcommand)]
+        subject: bench::Subject,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -52,6 +58,7 @@ fn main() -> anyhow::Result<ExitCode> {
             }
             tidy::report(&workspace)?
         }
+        Chore::Bench { subject } => bench::run(&workspace, &subject)?,
     };
     Ok(if good {
         ExitCode::SUCCESS
