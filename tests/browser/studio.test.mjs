@@ -1,13 +1,13 @@
 // The studio as people use it: words go in, a picture comes out, and it stays findable.
 
-import { after, before, test } from "node:test";
+import { after, before, beforeEach, test } from "node:test";
 import assert from "node:assert/strict";
 
 import { startProgram, waitFor } from "./program.mjs";
-import { SCREENS, THEMES, assertAccessible, openBrowser, screenshot, visit } from "./visitor.mjs";
+import { openBrowser, visit } from "./visitor.mjs";
+import { DRAWN_MS, draw, drawn, empty, jobs, pictures, prompt } from "./studio.mjs";
 
-const PATIENCE = { timeout: 180_000 };
-const DRAWN_MS = 120_000;
+const PATIENCE = { timeout: 240_000 };
 
 let program;
 let browser;
@@ -22,42 +22,236 @@ after(async () => {
   await program?.stop();
 }, PATIENCE);
 
-const prompt = (page) => page.getByRole("textbox", { name: "What would you like to see?" });
-const draw = (page) => page.getByRole("button", { name: /^Draw \d/ });
-const pictures = (page) => page.locator("main img[src*='/v1/pictures/']");
+beforeEach(() => empty(program), PATIENCE);
 
-/** Waits until `count` pictures are on the page and shown to their last pixel. */
-async function shown(page, count) {
-  await pictures(page).nth(count - 1).waitFor({ timeout: DRAWN_MS });
-  await page.waitForFunction(
-    () => [...document.querySelectorAll("main img")].every((image) => image.complete && image.naturalWidth > 0),
-  );
-  assert.equal(await pictures(page).count(), count);
-}
-
-/** Forgets all work of the tests before. */
-async function empty() {
-  const { data } = await (await fetch(`${program.url}/v1/pictures?limit=100`)).json();
-  for (const { id } of data) await fetch(`${program.url}/v1/pictures/${id}`, { method: "DELETE" });
-}
-
-const jobs = async () => (await (await fetch(`${program.url}/v1/jobs`)).json()).data;
-
-test("the first visit explains itself", PATIENCE, async () => {
-  const { page, leave } = await visit(browser, program.url);
-  await page.goto("/");
-  await prompt(page).waitFor();
-  assert.ok((await page.getByRole("button", { name: /^Use these words/ }).count()) >= 4);
-  await leave();
-});
-
-test("a prompt becomes a picture, with progress on the way", PATIENCE, async () => {
-  await empty();
+test("a prompt becomes a picture, and the page says so on the way", PATIENCE, async () => {
   const { page, leave } = await visit(browser, program.url);
   await page.goto("/");
   await prompt(page).fill("a red apple");
   await draw(page).click();
-  await page.getByText(/Waiting|Drawing/).first().waitFor();
-  await shown(page, 1);
+  await page.locator("[data-job][data-live] [data-status]").waitFor();
+  await drawn(page, 1);
+  assert.equal(await pictures(page).first().getAttribute("alt"), "a red apple");
+  await page.getByRole("status").filter({ hasText: "a red apple" }).waitFor();
   await leave();
 });
+
+test("previews show the picture while it is drawn", PATIENCE, async () => {
+  const { page, leave } = await visit(browser, program.url);
+  await page.goto("/");
+  await prompt(page).fill("a red apple");
+  await mostWork(page, 4);
+  await draw(page).click();
+  await page.locator("[data-live] .tile img, [data-live] .tile canvas").first().waitFor({ timeout: DRAWN_MS });
+  await drawn(page, 4);
+  await leave();
+});
+
+test("four pictures take one order", PATIENCE, async () => {
+  const { page, leave } = await visit(browser, program.url);
+  await page.goto("/");
+  await prompt(page).fill("a rocket");
+  await count(page, 4);
+  await draw(page).filter({ hasText: "Draw 4" }).click();
+  await drawn(page, 4);
+  assert.equal((await jobs(program))[0].n, 4);
+  await leave();
+});
+
+test("cancelling stops the job and leaves a card that says so", PATIENCE, async () => {
+  const { page, leave } = await visit(browser, program.url);
+  await page.goto("/");
+  await prompt(page).fill("two cats");
+  await mostWork(page, 4);
+  await draw(page).click();
+  await page.getByRole("button", { name: "Cancel: two cats" }).click();
+  await page.getByText("Cancelled. Nothing was charged.").waitFor();
+  await waitFor("the job to be cancelled", DRAWN_MS, async () => (await jobs(program))[0].status === "cancelled");
+  await leave();
+});
+
+test("a reload finds the job where it was", PATIENCE, async () => {
+  const { page, leave } = await visit(browser, program.url);
+  await page.goto("/");
+  await prompt(page).fill("a blue house");
+  await mostWork(page, 4);
+  await draw(page).click();
+  const id = await page.locator("[data-job][data-live]").getAttribute("data-job");
+  await page.reload();
+  await page.locator(`[data-job="${id}"]`).waitFor();
+  await drawn(page, 4);
+  await page.reload();
+  await drawn(page, 4);
+  await leave();
+});
+
+test("the gallery keeps what was drawn, and deleting is for good", PATIENCE, async () => {
+  const { page, leave } = await visit(browser, program.url, { allowed: [404] });
+  await page.goto("/");
+  await prompt(page).fill("a yellow star on a blue background");
+  await draw(page).click();
+  await drawn(page, 1);
+  await page.getByRole("link", { name: "Pictures", exact: true }).click();
+  await drawn(page, 1);
+  const [{ id }] = (await (await fetch(`${program.url}/v1/pictures`)).json()).data;
+  await page.goto(`/pictures/${id}`);
+  await page.getByText("Delete", { exact: true }).click();
+  await page.getByRole("button", { name: "Delete for good" }).click();
+  await page.waitForURL((url) => !url.pathname.includes(id));
+  assert.equal((await fetch(`${program.url}/v1/pictures/${id}/content`)).status, 404);
+  assert.equal((await page.goto(`/pictures/${id}`)).status(), 404);
+  await page.getByRole("heading", { name: "There is nothing here" }).waitFor();
+  await leave();
+});
+
+test("a download is the picture, in the format that was asked for", PATIENCE, async () => {
+  const { page, leave } = await visit(browser, program.url);
+  await page.goto("/");
+  await prompt(page).fill("a green frog");
+  await draw(page).click();
+  await drawn(page, 1);
+  const [{ id }] = (await (await fetch(`${program.url}/v1/pictures`)).json()).data;
+  await page.goto(`/pictures/${id}`);
+  const starts = { png: [0x89, 0x50, 0x4e, 0x47], jpeg: [0xff, 0xd8, 0xff], webp: [0x52, 0x49, 0x46, 0x46] };
+  for (const [format, start] of Object.entries(starts)) {
+    const coming = page.waitForEvent("download");
+    await page.getByRole("link", { name: `Download as ${format}` }).click();
+    const download = await coming;
+    assert.equal(download.suggestedFilename(), `${id}.${format}`);
+    const bytes = Buffer.concat(await (await download.createReadStream()).toArray());
+    assert.deepEqual([...bytes.subarray(0, start.length)], start);
+  }
+  await leave();
+});
+
+test("a picture opens large, and the keys lead through the others", PATIENCE, async () => {
+  const { page, leave } = await visit(browser, program.url);
+  await page.goto("/");
+  await prompt(page).fill("a red apple");
+  await count(page, 2);
+  await draw(page).click();
+  await drawn(page, 2);
+  const ids = await pictures(page).evaluateAll((all) => all.map((image) => image.closest("a").dataset.picture));
+  await pictures(page).first().click();
+  const view = page.getByRole("dialog");
+  await view.locator(`[data-picture="${ids[0]}"]`).waitFor();
+  await page.keyboard.press("ArrowRight");
+  await view.locator(`[data-picture="${ids[1]}"]`).waitFor();
+  await page.keyboard.press("ArrowLeft");
+  await view.locator(`[data-picture="${ids[0]}"]`).waitFor();
+  await page.keyboard.press("Escape");
+  await view.waitFor({ state: "hidden" });
+  await leave();
+});
+
+test("everything is done with the keyboard alone", PATIENCE, async () => {
+  const { page, leave } = await visit(browser, program.url);
+  await page.goto("/");
+  await focusByTab(page, prompt(page));
+  await page.keyboard.type("a heart");
+  await page.keyboard.press("Shift+Enter");
+  await page.keyboard.type("in red");
+  assert.equal(await prompt(page).inputValue(), "a heart\nin red");
+  await page.keyboard.press("Enter");
+  await drawn(page, 1);
+  await focusByTab(page, page.locator("a.tile").first());
+  assert.ok(await isOutlined(page), "what has the focus shows it");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  assert.ok(
+    await page.evaluate(() => document.activeElement?.matches("a.tile")),
+    "the focus is back where it was",
+  );
+  await leave();
+});
+
+test("an order that can't be done is explained, and the words stay", PATIENCE, async () => {
+  const { page, leave } = await visit(browser, program.url, { allowed: [400, 422] });
+  await page.goto("/");
+  await prompt(page).fill("x".repeat(40_000));
+  await draw(page).click();
+  await page.getByRole("alert").filter({ hasText: "Shorten it" }).waitFor();
+  assert.equal((await prompt(page).inputValue()).length, 40_000);
+  assert.equal(await pictures(page).count(), 0);
+  await leave();
+});
+
+test("an example fills the prompt", PATIENCE, async () => {
+  // The examples are there before the first order only.
+  const fresh = await startProgram();
+  try {
+    const { page, leave } = await visit(browser, fresh.url);
+    await page.goto("/");
+    const examples = page.locator(".examples a");
+    assert.equal(await examples.count(), 6);
+    const words = await examples.first().getAttribute("data-words");
+    await examples.first().click();
+    await page.waitForFunction((words) => document.querySelector("#prompt").value === words, words);
+    await leave();
+  } finally {
+    await fresh.stop();
+  }
+});
+
+test("without script a picture is drawn, found, downloaded and deleted", PATIENCE, async () => {
+  const { page, leave } = await visit(browser, program.url, { script: false, allowed: [404] });
+  await page.goto("/");
+  await prompt(page).fill("a blue house");
+  await draw(page).click();
+  await waitFor("the picture", DRAWN_MS, async () => {
+    await page.goto("/");
+    return (await pictures(page).count()) === 1;
+  });
+  await pictures(page).first().click();
+  await page.waitForURL(/\/pictures\/pic_/);
+  const coming = page.waitForEvent("download");
+  await page.getByRole("link", { name: "Download as png" }).click();
+  assert.match((await coming).suggestedFilename(), /^pic_.*\.png$/);
+  await page.getByText("Delete", { exact: true }).click();
+  await page.getByRole("button", { name: "Delete for good" }).click();
+  await page.goto("/pictures");
+  assert.equal(await pictures(page).count(), 0);
+  await leave();
+});
+
+test("a visitor gets no cookie and nothing is stored in the browser", PATIENCE, async () => {
+  const { page, context, leave } = await visit(browser, program.url);
+  for (const path of ["/", "/pictures", "/about"]) {
+    await page.goto(path);
+    assert.deepEqual(await context.cookies(), []);
+    const stored = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie]);
+    assert.deepEqual(stored, [0, 0, ""], path);
+  }
+  await leave();
+});
+
+/** Chooses how many pictures. */
+async function count(page, number) {
+  await page.locator(`input[name=count][value="${number}"]`).check({ force: true });
+}
+
+/** Chooses so many pictures with so many steps that there is time to look. */
+async function mostWork(page, number) {
+  await count(page, number);
+  await page.getByText("More", { exact: true }).click();
+  const steps = page.locator("input[name=steps]");
+  await steps.fill(await steps.getAttribute("max"));
+}
+
+/** Presses the tab key until `wanted` has the focus. */
+async function focusByTab(page, wanted) {
+  const element = await wanted.elementHandle();
+  for (let presses = 0; presses < 100; presses += 1) {
+    if (await element.evaluate((element) => element === document.activeElement)) return;
+    await page.keyboard.press("Tab");
+  }
+  assert.fail("the tab key never leads there");
+}
+
+const isOutlined = (page) =>
+  page.evaluate(() => {
+    const style = getComputedStyle(document.activeElement);
+    return (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2) || style.boxShadow !== "none";
+  });
