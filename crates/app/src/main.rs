@@ -1,1 +1,55 @@
-fn main() {}
+//! `pinhole`: the studio, the shell command, and the tools of whoever runs it.
+
+mod draw;
+mod models;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An AI image generator that anyone can run for other people.
+///
+/// Without a command it serves the studio on http://127.0.0.1:8080.
+#[derive(Parser)]
+#[command(name = "pinhole", version, about, long_about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    /// Folder that holds the database, the pictures and the pulled models; made when missing
+    #[arg(long, global = true, env = "PINHOLE_DATA", default_value = "pinhole-data", value_name = "FOLDER")]
+    data: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the studio and the API (what happens without a command)
+    Serve(serve::ServeArgs),
+    /// Draw in the shell, without a server
+    Draw(draw::DrawArgs),
+    /// List, pull, show and remove larger models
+    #[command(subcommand)]
+    Models(models::ModelsCommand),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let models_dir = cli.data.join("models");
+    let ended = match cli.command {
+        None => serve::run(&serve::ServeArgs::from_env(), &cli.data),
+        Some(Command::Serve(args)) => serve::run(&args, &cli.data),
+        Some(Command::Draw(args)) => draw::run(args, &models_dir),
+        Some(Command::Models(command)) => models::run(command, &models_dir),
+    };
+    ended.unwrap_or_else(|error| {
+        complain(&error);
+        ExitCode::FAILURE
+    })
+}
+
+#[expect(clippy::print_stderr, reason = "the person at the shell reads it there")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("pinhole: {error:#}");
+}

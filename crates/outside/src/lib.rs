@@ -1,1 +1,6 @@
+//! Everything that reaches beyond the process's own memory and database.
+//!
+//! Architecture invariant: only this crate opens a connection to somewhere else.
 
+pub mod hub;
+pub mod shelf;

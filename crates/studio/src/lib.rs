@@ -1,1 +1,74 @@
+//! The story: a prompt comes in, is routed, is drawn, is stored, is shown.
+//!
+//! The modules stand in the order in which a prompt meets them.
+//!
+//! Architecture invariant: nothing here speaks HTTP, and pictures are drawn through
+//! [`domain::painter::Painter`] alone.
 
+pub mod accounts;
+pub mod order;
+pub mod routing;
+
+pub mod jobs;
+
+pub mod drawing;
+
+pub mod pictures;
+
+pub mod gallery;
+
+use std::sync::Arc;
+
+use db::{Db, DbError};
+use domain::clock::Clock;
+use domain::painter::Painter;
+use domain::randomness::Randomness;
+use outside::shelf::{Shelf, ShelfError};
+
+/// What every step of the story works with. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Studio {
+    pub db: Db,
+    pub shelf: Shelf,
+    pub painters: Arc<[Arc<dyn Painter>]>,
+    pub clock: Clock,
+    pub randomness: Randomness,
+    pub board: jobs::progress::Board,
+    pub limits: Limits,
+}
+
+/// Every limit has a name.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Jobs that may wait; one more is told to come back later.
+    pub max_waiting_jobs: u32,
+    /// Pictures that one order may ask for.
+    pub max_pictures_per_order: u32,
+    /// How often a job is begun before it counts as failed.
+    pub max_attempts: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_waiting_jobs: 200, max_pictures_per_order: 10, max_attempts: 3 }
+    }
+}
+
+/// Something outside the program failed: the operator reads the cause, a person reads the rest.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Shelf(#[from] ShelfError),
+    #[error(transparent)]
+    Imaging(#[from] imaging::ImagingError),
+    #[error("a stored row can't be read: {0}")]
+    Row(String),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Db(error.into())
+    }
+}

@@ -1,0 +1,197 @@
+//! `pinhole serve`: opens the house, lets people in, and closes it in order.
+
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use db::{Db, Location};
+use domain::clock::Clock;
+use domain::painter::Painter;
+use domain::randomness::Randomness;
+use engine::painter::LocalPainter;
+use outside::shelf::Shelf;
+use studio::jobs::worker::{self, Stop};
+use studio::{Limits, Studio, accounts};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+/// How long open connections may take to end once the program was told to stop.
+const GRACE: Duration = Duration::from_secs(5);
+
+#[derive(Args)]
+pub struct ServeArgs {
+    /// Address and port to listen on; of this machine only, since nobody has to sign in yet
+    #[arg(long, env = "PINHOLE_LISTEN", default_value = DEFAULT_LISTEN, value_name = "ADDRESS")]
+    listen: SocketAddr,
+
+    /// File that gets the address as soon as requests are answered, for scripts that wait for it
+    #[arg(long, env = "PINHOLE_READY_FILE", value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+impl ServeArgs {
+    /// What holds without a command line: the environment, then the defaults.
+    #[must_use]
+    pub fn from_env() -> Self {
+        #[derive(clap::Parser)]
+        struct Alone {
+            #[command(flatten)]
+            args: ServeArgs,
+        }
+        <Alone as clap::Parser>::parse_from(["pinhole"]).args
+    }
+}
+
+pub fn run(args: &ServeArgs, data: &Path) -> anyhow::Result<ExitCode> {
+    start_log();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the async runtime does not start")?;
+    runtime.block_on(serve(args, data))?;
+    // A drawing that does not end must not keep the program from ending.
+    runtime.shutdown_timeout(GRACE);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start_log() {
+    let filter = EnvFilter::try_from_env("PINHOLE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let json = std::env::var("PINHOLE_LOG_FORMAT").is_ok_and(|format| format == "json");
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if json { log.json().try_init() } else { log.with_target(false).try_init() };
+    // It fails only where a log runs already, and that one does as well.
+    drop(started);
+}
+
+async fn serve(args: &ServeArgs, data: &Path) -> anyhow::Result<()> {
+    let listener = listen(args.listen).await?;
+    let address = listener.local_addr()?;
+    let _lock = claim_folder(data)?;
+    let studio = open(data).await?;
+    let person = accounts::local_person(&studio).await?;
+    worker::take_over(&studio).await?;
+
+    let stop = Stop::default();
+    let working = tokio::spawn(worker::run(studio.clone(), stop.clone()));
+    let router = web::router(web::Site::new(studio.clone(), person, stop.clone()));
+    announce(args, address)?;
+
+    let ending = stop.clone();
+    let told = async move { ending.set().await };
+    let server = axum::serve(listener, router).with_graceful_shutdown(told);
+    let mut serving = tokio::spawn(server.into_future());
+    tokio::select! {
+        () = told_to_stop() => {}
+        ended = &mut serving => {
+            ended??;
+            bail!("the server stopped by itself");
+        }
+    }
+    tracing::info!("stopping: what is being drawn goes back into the queue");
+    stop.now();
+    if tokio::time::timeout(GRACE, working).await.is_err() {
+        tracing::warn!("the drawing did not stop in time; the next start takes it up again");
+    }
+    // Pages that follow their jobs hold their connections open; they reconnect after a restart.
+    serving.abort();
+    studio.db.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    if !address.ip().is_loopback() {
+        bail!(
+            "{address} can be reached from other machines, and nobody has to sign in yet. \
+             Listen on 127.0.0.1, and reach it from elsewhere through an SSH tunnel."
+        );
+    }
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => anyhow::anyhow!(
+            "port {} is in use. Stop the program that uses it, or choose another port: \
+             PINHOLE_LISTEN=127.0.0.1:8081 pinhole",
+            address.port()
+        ),
+        ErrorKind::PermissionDenied => anyhow::anyhow!(
+            "port {} needs more rights than this program has. Choose one above 1023: \
+             PINHOLE_LISTEN=127.0.0.1:8080 pinhole",
+            address.port()
+        ),
+        _ => anyhow::anyhow!("{address} can't be listened on: {error}"),
+    })
+}
+
+/// Makes the data folder, and makes sure that this process alone works in it.
+fn claim_folder(data: &Path) -> anyhow::Result<File> {
+    let advice = || {
+        format!(
+            "the data folder {} can't be written. Make it writable, or name another one: \
+             PINHOLE_DATA=/path/to/folder pinhole",
+            data.display()
+        )
+    };
+    fs::create_dir_all(data).with_context(advice)?;
+    let lock = File::create(data.join("lock")).with_context(advice)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another Pinhole is using the data folder {}. Stop it, or name another folder: \
+             PINHOLE_DATA=/path/to/folder pinhole",
+            data.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(advice),
+    }
+}
+
+async fn open(data: &Path) -> anyhow::Result<Studio> {
+    let file = data.join("pinhole.db");
+    let db = Db::open(&Location::File(file.clone()))
+        .await
+        .with_context(|| format!("{} can't be used", file.display()))?;
+    let shelf = Shelf::folder(&data.join("blobs"))?;
+    let painter: Arc<dyn Painter> = Arc::new(LocalPainter::new(&data.join("models"))?);
+    Ok(Studio {
+        db,
+        shelf,
+        painters: Arc::new([painter]),
+        clock: Clock::system(),
+        randomness: Randomness::system(),
+        board: studio::jobs::progress::Board::default(),
+        limits: Limits::default(),
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "the first thing that a newcomer looks for")]
+fn announce(args: &ServeArgs, address: SocketAddr) -> anyhow::Result<()> {
+    println!("Pinhole is ready: http://{address}");
+    if let Some(file) = &args.ready_file {
+        let written = file.with_extension("part");
+        fs::write(&written, format!("http://{address}\n"))
+            .and_then(|()| fs::rename(&written, file))
+            .with_context(|| format!("{} can't be written", file.display()))?;
+    }
+    Ok(())
+}
+
+async fn told_to_stop() {
+    let interrupted = async { tokio::signal::ctrl_c().await.is_ok() };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    interrupted.await;
+}

@@ -1,0 +1,146 @@
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Postgres, Sqlite, Transaction};
+
+const MAX_READERS: u32 = 4;
+const MAX_POSTGRES_CONNECTIONS: u32 = 16;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+/// Where the rows are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A file of this machine, made when it is missing.
+    File(PathBuf),
+    /// `postgres://…`
+    Postgres(String),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    #[error("The database can't be opened: {0}")]
+    Open(#[source] sqlx::Error),
+    #[error("The database was made by another version of the program: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error(
+        "The Postgres database sorts text by {found:?}; create it with LC_COLLATE 'C', so that ids sort the same everywhere."
+    )]
+    Collation { found: String },
+    #[error(transparent)]
+    Statement(#[from] sqlx::Error),
+}
+
+/// An open database.
+#[derive(Clone, Debug)]
+pub enum Db {
+    /// SQLite has one writer at a time, so the program queues its writers itself.
+    Sqlite { readers: SqlitePool, writer: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// A transaction. Whoever begins it commits it; dropped, it is rolled back.
+#[derive(Debug)]
+pub enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Db {
+    /// Opens the database and brings its schema up to date.
+    pub async fn open(location: &Location) -> Result<Self, DbError> {
+        match location {
+            Location::File(path) => Self::open_sqlite(path).await,
+            Location::Postgres(url) => Self::open_postgres(url).await,
+        }
+    }
+
+    async fn open_sqlite(path: &Path) -> Result<Self, DbError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("secure_delete", "on");
+        let pool = |max| SqlitePoolOptions::new().max_connections(max).acquire_timeout(ACQUIRE_TIMEOUT);
+        let writer = pool(1).connect_with(options.clone()).await.map_err(DbError::Open)?;
+        MIGRATIONS.run(&writer).await?;
+        let readers = pool(MAX_READERS)
+            .connect_with(options.read_only(true))
+            .await
+            .map_err(DbError::Open)?;
+        Ok(Self::Sqlite { readers, writer })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self, DbError> {
+        let options = sqlx::postgres::PgConnectOptions::from_str(url).map_err(DbError::Open)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(MAX_POSTGRES_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await
+            .map_err(DbError::Open)?;
+        let found: String =
+            sqlx::query_scalar("SELECT datcollate FROM pg_database WHERE datname = current_database()")
+                .fetch_one(&pool)
+                .await?;
+        if found != "C" && found != "POSIX" {
+            return Err(DbError::Collation { found });
+        }
+        MIGRATIONS.run(&pool).await?;
+        Ok(Self::Postgres(pool))
+    }
+
+    /// Begins a transaction that only reads.
+    pub async fn read(&self) -> Result<Tx, DbError> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Begins a transaction that writes. On SQLite it holds the write lock from the start, so
+    /// that what was read in it still holds when it writes.
+    pub async fn write(&self) -> Result<Tx, DbError> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Waits for running statements and closes every connection.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { readers, writer } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// So that [`on!`] takes a transaction, and a reference to one, alike.
+    #[must_use]
+    pub const fn here(&mut self) -> &mut Self {
+        self
+    }
+
+    pub async fn commit(self) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}

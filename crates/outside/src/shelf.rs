@@ -1,0 +1,109 @@
+//! Where the bytes of pictures are: a folder of this machine, or memory for tests.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::{ObjectStore, ObjectStoreExt, path::Path as Key};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ShelfError {
+    #[error("The folder {folder:?} can't be used for pictures: {reason}")]
+    Open { folder: PathBuf, reason: String },
+    #[error("There is nothing on the shelf under {0:?}.")]
+    Missing(String),
+    #[error("The disk is full.")]
+    Full,
+    #[error("The shelf failed: {0}")]
+    Failed(String),
+}
+
+/// Keeps blobs under keys such as `pictures/pic_….png`.
+#[derive(Clone, Debug)]
+pub struct Shelf(Arc<dyn ObjectStore>);
+
+impl Shelf {
+    /// A shelf in a folder, which is made when it is missing. A blob appears whole or not at all.
+    pub fn folder(folder: &Path) -> Result<Self, ShelfError> {
+        let open = |reason: String| ShelfError::Open { folder: folder.to_owned(), reason };
+        std::fs::create_dir_all(folder).map_err(|e| open(e.to_string()))?;
+        let store = LocalFileSystem::new_with_prefix(folder).map_err(|e| open(e.to_string()))?;
+        Ok(Self(Arc::new(store.with_automatic_cleanup(true))))
+    }
+
+    #[must_use]
+    pub fn memory() -> Self {
+        Self(Arc::new(InMemory::new()))
+    }
+
+    pub async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), ShelfError> {
+        self.0.put(&Key::from(key), bytes.into()).await.map_err(ShelfError::from)?;
+        Ok(())
+    }
+
+    pub async fn get(&self, key: &str) -> Result<Bytes, ShelfError> {
+        let found = self.0.get(&Key::from(key)).await.map_err(ShelfError::from)?;
+        found.bytes().await.map_err(ShelfError::from)
+    }
+
+    /// Deletes a blob; one that is gone already is no error.
+    pub async fn delete(&self, key: &str) -> Result<(), ShelfError> {
+        match self.0.delete(&Key::from(key)).await.map_err(ShelfError::from) {
+            Err(ShelfError::Missing(_)) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Every key below a folder of the shelf.
+    pub async fn keys(&self, below: &str) -> Result<Vec<String>, ShelfError> {
+        let listed = self.0.list(Some(&Key::from(below)));
+        let keys = listed.map_ok(|found| found.location.to_string());
+        keys.try_collect().await.map_err(ShelfError::from)
+    }
+}
+
+impl From<object_store::Error> for ShelfError {
+    fn from(error: object_store::Error) -> Self {
+        if let object_store::Error::NotFound { path, .. } = &error {
+            return Self::Missing(path.clone());
+        }
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+        while let Some(at) = cause {
+            let io = at.downcast_ref::<std::io::Error>();
+            if io.is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull) {
+                return Self::Full;
+            }
+            cause = at.source();
+        }
+        Self::Failed(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_blob_is_kept_listed_and_deleted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for shelf in [Shelf::memory(), Shelf::folder(folder.path()).expect("opens")] {
+            shelf.put("pictures/a.png", vec![1, 2, 3]).await.expect("puts");
+            assert_eq!(&shelf.get("pictures/a.png").await.expect("gets")[..], [1, 2, 3]);
+            assert_eq!(shelf.keys("pictures").await.expect("lists"), ["pictures/a.png"]);
+            shelf.delete("pictures/a.png").await.expect("deletes");
+            shelf.delete("pictures/a.png").await.expect("deleting twice is fine");
+            let missing = shelf.get("pictures/a.png").await;
+            assert!(matches!(missing, Err(ShelfError::Missing(_))));
+        }
+    }
+
+    #[test]
+    fn a_folder_below_a_file_is_refused() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let refused = Shelf::folder(&file.path().join("below"));
+        assert!(matches!(refused, Err(ShelfError::Open { .. })));
+    }
+}

@@ -1,0 +1,249 @@
+//! Is drawn: jobs become briefs, briefs become pixels, and each job learns what came of it.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use domain::ids::JobId;
+use domain::painter::{Brief, PaintError, Painted, Painter, Watch};
+use domain::picture::Pixels;
+
+use crate::jobs::progress::Board;
+use crate::jobs::queue::{self, Outcome};
+use crate::jobs::worker::Stop;
+use crate::jobs::{Job, JobError, State};
+use crate::pictures::{self, NewPicture};
+use crate::{Failure, Studio, routing};
+
+/// Draws jobs of one model, size and step count, in as few passes as the model allows, and
+/// records each job as soon as its last picture is there.
+pub async fn draw(studio: &Studio, jobs: Vec<Job>, stop: &Stop) {
+    let mut pieces = VecDeque::new();
+    let mut open: Vec<OpenJob> = Vec::new();
+    for (index, job) in jobs.into_iter().enumerate() {
+        let cancelled = studio.board.begin(job.id);
+        pieces.extend((0..job.count).map(|ordinal| Piece { job: index, ordinal }));
+        open.push(OpenJob { job, cancelled, results: Vec::new() });
+    }
+    let Some(first) = open.first() else { return };
+    let model = first.job.model.clone();
+    let Some((painter, card)) = routing::route(studio, Some(&model)) else {
+        let message = format!("The model {model} is no longer here. Choose another one.");
+        for job in open {
+            let error = JobError { code: "model_missing".to_owned(), message: message.clone() };
+            record(studio, &job.job, Vec::new(), Vec::new(), Some(error)).await;
+        }
+        return;
+    };
+    while !pieces.is_empty() {
+        let most = pieces.len().min(card.max_batch.max(1));
+        let pass: Vec<Piece> = pieces.drain(..most).collect();
+        draw_pass(studio, &painter, &mut open, pass, stop).await;
+        for index in 0..open.len() {
+            let whole = open[index].results.len() == open[index].job.count as usize;
+            if whole && !open[index].results.is_empty() {
+                let results = std::mem::take(&mut open[index].results);
+                settle(studio, &open[index], results, stop).await;
+            }
+        }
+    }
+}
+
+/// The `ordinal`-th picture of the `job`-th job.
+#[derive(Clone, Copy)]
+struct Piece {
+    job: usize,
+    ordinal: u32,
+}
+
+struct OpenJob {
+    job: Job,
+    cancelled: Arc<AtomicBool>,
+    /// In the order of its pictures.
+    results: Vec<Result<Painted, PaintError>>,
+}
+
+async fn draw_pass(
+    studio: &Studio,
+    painter: &Arc<dyn Painter>,
+    open: &mut [OpenJob],
+    pass: Vec<Piece>,
+    stop: &Stop,
+) {
+    let briefs = pass.iter().map(|piece| brief(&open[piece.job].job, piece.ordinal)).collect();
+    let seats = pass.iter().map(|piece| {
+        let OpenJob { job, cancelled, .. } = &open[piece.job];
+        let left = job.count - piece.ordinal;
+        Seat { job: job.id, ordinal: piece.ordinal, left, cancelled: Arc::clone(cancelled) }
+    });
+    let watch = PassWatch {
+        board: studio.board.clone(),
+        seats: seats.collect(),
+        stop: stop.clone(),
+        began: Instant::now(),
+    };
+    let Some(model) = pass.first().map(|piece| open[piece.job].job.model.clone()) else { return };
+    let mut results = painter.paint(&model, briefs, Arc::new(watch)).await.into_iter();
+    for piece in pass {
+        let missing = || Err(PaintError::Failed("the painter answered too few pictures".to_owned()));
+        open[piece.job].results.push(results.next().unwrap_or_else(missing));
+    }
+}
+
+fn brief(job: &Job, ordinal: u32) -> Brief {
+    Brief {
+        prompt: job.prompt.clone(),
+        negative_prompt: job.negative_prompt.clone(),
+        size: job.size,
+        steps: job.steps,
+        guidance: job.guidance,
+        seed: job.seed.wrapping_add(ordinal),
+        previews: job.previews,
+    }
+}
+
+struct Seat {
+    job: JobId,
+    ordinal: u32,
+    /// Pictures of its job from this one on.
+    left: u32,
+    cancelled: Arc<AtomicBool>,
+}
+
+/// Carries the painter's steps to the board, and the person's cancellation to the painter.
+struct PassWatch {
+    board: Board,
+    seats: Vec<Seat>,
+    stop: Stop,
+    began: Instant,
+}
+
+impl Watch for PassWatch {
+    fn step(&self, index: usize, step: u32, steps: u32, preview: Option<&Pixels>) -> ControlFlow<()> {
+        let Some(seat) = self.seats.get(index) else { return ControlFlow::Break(()) };
+        if self.stop.is_set() || seat.cancelled.load(Ordering::SeqCst) {
+            return ControlFlow::Break(());
+        }
+        let preview = preview.map(|pixels| Arc::new(pixels.clone()));
+        let passes = (seat.left as usize).div_ceil(self.seats.len().max(1));
+        let elapsed_ms = self.began.elapsed().as_millis();
+        let steps_left = u128::from(steps - step.min(steps)) + u128::from(steps) * (passes as u128 - 1);
+        let left_ms = elapsed_ms * steps_left / u128::from(step.max(1));
+        self.board.update(seat.job, |progress| {
+            progress.left_ms = u64::try_from(left_ms).ok();
+            if let Some(sketch) = progress.pictures.get_mut(seat.ordinal as usize) {
+                sketch.step = step;
+                sketch.steps = steps;
+                sketch.previews.extend(preview);
+            }
+        });
+        ControlFlow::Continue(())
+    }
+}
+
+/// Stores what a job brought, or puts the job back where the program is stopping.
+async fn settle(studio: &Studio, open: &OpenJob, results: Vec<Result<Painted, PaintError>>, stop: &Stop) {
+    let job = &open.job;
+    if open.cancelled.load(Ordering::SeqCst) {
+        return;
+    }
+    let cut_off = results.iter().any(|result| matches!(result, Err(PaintError::Cancelled)));
+    if cut_off && stop.is_set() {
+        if let Err(error) = queue::put_back(studio, job.id).await {
+            // The next start finds it as a job of a dead process, and puts it back then.
+            tracing::warn!(%error, job = %job.id, "a job could not be put back into the queue");
+        }
+        return;
+    }
+    let mut pictures = Vec::new();
+    let mut unknown_words = Vec::new();
+    let mut error = None;
+    for (ordinal, result) in (0..).zip(results) {
+        let stored = match result {
+            Ok(painted) => {
+                if unknown_words.is_empty() {
+                    unknown_words.clone_from(&painted.unknown_words);
+                }
+                store(studio, job, ordinal, &painted.pixels).await
+            }
+            Err(refusal) => Err(explain(job, refusal)),
+        };
+        match stored {
+            Ok(picture) => pictures.push(picture),
+            Err(why) => error = error.or(Some(why)),
+        }
+    }
+    record(studio, job, pictures, unknown_words, error).await;
+}
+
+async fn store(studio: &Studio, job: &Job, ordinal: u32, pixels: &Pixels) -> Result<NewPicture, JobError> {
+    pictures::store(studio, job, ordinal, pixels).await.map_err(|failure| {
+        tracing::error!(error = %failure, job = %job.id, "a picture could not be stored");
+        match failure {
+            Failure::Shelf(outside::shelf::ShelfError::Full) => JobError {
+                code: "storage_full".to_owned(),
+                message: "The server's disk is full, so the picture could not be kept. Nothing was charged. Tell the operator, then try again.".to_owned(),
+            },
+            _ => JobError {
+                code: "storage_failed".to_owned(),
+                message: "The picture could not be kept. Nothing was charged. Try again; if it happens again, tell the operator.".to_owned(),
+            },
+        }
+    })
+}
+
+fn explain(job: &Job, refusal: PaintError) -> JobError {
+    let (code, message) = match refusal {
+        PaintError::Cancelled => ("cancelled", "The drawing was stopped.".to_owned()),
+        PaintError::Refused(message) => ("refused", message),
+        PaintError::OutOfMemory => (
+            "out_of_memory",
+            "There is not enough memory to draw this now. Choose a smaller size, fewer pictures, or a smaller model.".to_owned(),
+        ),
+        PaintError::Failed(cause) => {
+            tracing::error!(cause, job = %job.id, "a drawing failed");
+            (
+                "drawing_failed",
+                "The drawing failed. Nothing was charged. Try again; if it happens again, tell the operator.".to_owned(),
+            )
+        }
+    };
+    JobError { code: code.to_owned(), message }
+}
+
+async fn record(
+    studio: &Studio,
+    job: &Job,
+    pictures: Vec<NewPicture>,
+    unknown_words: Vec<String>,
+    error: Option<JobError>,
+) {
+    let state = if pictures.is_empty() { State::Failed } else { State::Done };
+    let outcome = Outcome { pictures, unknown_words, error };
+    match queue::finish(studio, job.id, &outcome).await {
+        Ok(true) => studio.board.end(job.id, state),
+        // Cancelled while it was being stored: nobody wants these files.
+        Ok(false) => pictures::discard(studio, &outcome.pictures).await,
+        Err(failure) => {
+            tracing::error!(error = %failure, job = %job.id, "a job could not be recorded");
+            pictures::discard(studio, &outcome.pictures).await;
+            fail_unrecorded(studio, job).await;
+        }
+    }
+}
+
+/// Records at least that the job failed. Where even that can't be written, the next start finds
+/// the job unfinished and draws it again.
+async fn fail_unrecorded(studio: &Studio, job: &Job) {
+    let error = JobError {
+        code: "storage_failed".to_owned(),
+        message: "The picture was drawn, but could not be recorded. Nothing was charged. Try again; if it happens again, tell the operator.".to_owned(),
+    };
+    let outcome = Outcome { pictures: Vec::new(), unknown_words: Vec::new(), error: Some(error) };
+    if let Err(failure) = queue::finish(studio, job.id, &outcome).await {
+        tracing::error!(error = %failure, job = %job.id, "nor could its failure");
+    }
+    studio.board.end(job.id, State::Failed);
+}

@@ -1,0 +1,221 @@
+//! The queue, the worker, and how far each job is.
+//!
+//! A job is `queued`, then `drawing`, then one of `done`, `failed`, `cancelled` for good.
+
+pub mod progress;
+pub mod queue;
+pub mod worker;
+
+use std::str::FromStr;
+
+use db::on;
+use domain::clock::Moment;
+use domain::ids::{JobId, PersonId};
+use domain::model::ModelName;
+use domain::picture::Size;
+use domain::prompt::Prompt;
+
+use crate::pictures::{self, Picture};
+use crate::{Failure, Studio};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Queued,
+    Drawing,
+    Done,
+    Failed,
+    Cancelled,
+}
+
+impl State {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Drawing => "drawing",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Nothing will change any more.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+}
+
+impl FromStr for State {
+    type Err = Failure;
+    fn from_str(text: &str) -> Result<Self, Failure> {
+        let all = [Self::Queued, Self::Drawing, Self::Done, Self::Failed, Self::Cancelled];
+        let known = all.into_iter().find(|state| state.name() == text);
+        known.ok_or_else(|| Failure::Row(format!("job state {text:?}")))
+    }
+}
+
+/// A job as its owner sees it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub id: JobId,
+    pub person: PersonId,
+    pub state: State,
+    pub model: ModelName,
+    pub prompt: Prompt,
+    pub negative_prompt: Option<Prompt>,
+    pub size: Size,
+    pub count: u32,
+    pub steps: u32,
+    pub guidance: f32,
+    /// Of the first picture; the others count up from it.
+    pub seed: u32,
+    pub previews: u32,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// Words that the model left out.
+    pub unknown_words: Vec<String>,
+    /// Why it failed, or why some of its pictures are missing.
+    pub error: Option<JobError>,
+    pub created: Moment,
+    pub started: Option<Moment>,
+    pub finished: Option<Moment>,
+    /// What arrived, in order.
+    pub pictures: Vec<Picture>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobError {
+    pub code: String,
+    /// What happened and what to do, for the person.
+    pub message: String,
+}
+
+/// One page of a list, newest first.
+#[derive(Clone, Debug)]
+pub struct Page<T, Id> {
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<Id>,
+}
+
+/// A person's job; `None` where there is none, or where it is somebody else's.
+pub async fn find(studio: &Studio, person: PersonId, id: JobId) -> Result<Option<Job>, Failure> {
+    let mut tx = studio.db.read().await?;
+    let row: Option<JobRow> = on!(tx, conn => {
+        sqlx::query_as("SELECT * FROM job WHERE id = $1 AND person_id = $2")
+            .bind(id.to_string())
+            .bind(person.to_string())
+            .fetch_optional(conn)
+            .await
+    })?;
+    let Some(row) = row else { return Ok(None) };
+    let mut job = row.into_job()?;
+    job.pictures = pictures::of_job(&mut tx, id).await?;
+    Ok(Some(job))
+}
+
+/// A person's jobs, newest first, from the one after `before`.
+pub async fn recent(
+    studio: &Studio,
+    person: PersonId,
+    before: Option<JobId>,
+    limit: u32,
+) -> Result<Page<Job, JobId>, Failure> {
+    let mut tx = studio.db.read().await?;
+    // '~' sorts after every id.
+    let before = before.map_or_else(|| "~".to_owned(), |id| id.to_string());
+    let rows: Vec<JobRow> = on!(tx, conn => {
+        sqlx::query_as("SELECT * FROM job WHERE person_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3")
+            .bind(person.to_string())
+            .bind(before)
+            .bind(i64::from(limit) + 1)
+            .fetch_all(conn)
+            .await
+    })?;
+    let more = rows.len() > limit as usize;
+    let mut items = Vec::new();
+    for row in rows.into_iter().take(limit as usize) {
+        let mut job = row.into_job()?;
+        job.pictures = pictures::of_job(&mut tx, job.id).await?;
+        items.push(job);
+    }
+    let next = items.last().map(|job| job.id).filter(|_| more);
+    Ok(Page { items, next })
+}
+
+/// Cancels a person's job. A job that is over stays as it is. `None` where there is none.
+pub async fn cancel(studio: &Studio, person: PersonId, id: JobId) -> Result<Option<Job>, Failure> {
+    if queue::cancel(studio, person, id).await? {
+        studio.board.cancel(id);
+    }
+    find(studio, person, id).await
+}
+
+/// Waits until a job is over. `None` where the person has no such job.
+pub async fn wait(studio: &Studio, person: PersonId, id: JobId) -> Result<Option<Job>, Failure> {
+    if let Some(mut live) = studio.board.watch(id) {
+        // An error means that the board let the job go, which it does when the job is over.
+        let _ = live.wait_for(|progress| progress.state.is_final()).await;
+    }
+    find(studio, person, id).await
+}
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct JobRow {
+    pub(crate) id: String,
+    person_id: String,
+    state: String,
+    pub(crate) model: String,
+    prompt: String,
+    negative_prompt: Option<String>,
+    pub(crate) width: i64,
+    pub(crate) height: i64,
+    pub(crate) count: i64,
+    pub(crate) steps: i64,
+    guidance: f64,
+    seed: i64,
+    previews: i64,
+    attempts: i64,
+    unknown_words: String,
+    error_code: Option<String>,
+    error_message: Option<String>,
+    created_ms: i64,
+    started_ms: Option<i64>,
+    finished_ms: Option<i64>,
+}
+
+impl JobRow {
+    pub(crate) fn into_job(self) -> Result<Job, Failure> {
+        let row = |what: &str| Failure::Row(format!("{what} of {}", self.id));
+        let number = |n: i64, what: &str| u32::try_from(n).map_err(|_| row(what));
+        let words = |text: &str| Prompt::new(text).map_err(|_| row("prompt"));
+        Ok(Job {
+            id: self.id.parse().map_err(|_| row("id"))?,
+            person: self.person_id.parse().map_err(|_| row("person"))?,
+            state: self.state.parse()?,
+            prompt: words(&self.prompt)?,
+            negative_prompt: self.negative_prompt.as_deref().map(words).transpose()?,
+            size: Size { width: number(self.width, "width")?, height: number(self.height, "height")? },
+            count: number(self.count, "count")?,
+            steps: number(self.steps, "steps")?,
+            #[expect(clippy::cast_possible_truncation, reason = "it was an f32 when it was stored")]
+            guidance: self.guidance as f32,
+            seed: number(self.seed, "seed")?,
+            previews: number(self.previews, "previews")?,
+            attempts: number(self.attempts, "attempts")?,
+            unknown_words: serde_json::from_str(&self.unknown_words).map_err(|_| row("words"))?,
+            error: match (&self.error_code, &self.error_message) {
+                (Some(code), Some(message)) => {
+                    Some(JobError { code: code.clone(), message: message.clone() })
+                }
+                _ => None,
+            },
+            created: Moment::from_millis(self.created_ms),
+            started: self.started_ms.map(Moment::from_millis),
+            finished: self.finished_ms.map(Moment::from_millis),
+            pictures: Vec::new(),
+            model: ModelName::new(self.model),
+        })
+    }
+}

@@ -1,0 +1,242 @@
+//! The queue: rows of `job`, and nothing besides. Each function here is one transaction.
+
+use db::{Tx, on};
+use domain::clock::Moment;
+use domain::ids::{JobId, PersonId};
+use domain::model::ModelName;
+use domain::picture::Size;
+use domain::prompt::Prompt;
+
+use super::{Job, JobError, JobRow, State};
+use crate::pictures::{self, NewPicture};
+use crate::{Failure, Studio};
+
+/// An order that was checked and may be written down.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    pub id: JobId,
+    pub person: PersonId,
+    pub model: ModelName,
+    pub prompt: Prompt,
+    pub negative_prompt: Option<Prompt>,
+    pub size: Size,
+    pub count: u32,
+    pub steps: u32,
+    pub guidance: f32,
+    pub seed: u32,
+    pub previews: u32,
+    pub created: Moment,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enqueued {
+    Accepted,
+    Full { waiting: u32 },
+}
+
+pub async fn enqueue(studio: &Studio, job: &NewJob) -> Result<Enqueued, Failure> {
+    let mut tx = studio.db.write().await?;
+    let waiting: i64 = on!(tx, conn => {
+        sqlx::query_scalar("SELECT COUNT(*) FROM job WHERE state = 'queued'").fetch_one(conn).await
+    })?;
+    if waiting >= i64::from(studio.limits.max_waiting_jobs) {
+        return Ok(Enqueued::Full { waiting: u32::try_from(waiting).unwrap_or(u32::MAX) });
+    }
+    on!(tx, conn => {
+        sqlx::query(
+            "INSERT INTO job (id, person_id, state, model, prompt, negative_prompt, width, height, \
+             count, steps, guidance, seed, previews, attempts, unknown_words, created_ms) \
+             VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, '[]', $13)",
+        )
+        .bind(job.id.to_string())
+        .bind(job.person.to_string())
+        .bind(job.model.as_str())
+        .bind(job.prompt.expose())
+        .bind(job.negative_prompt.as_ref().map(Prompt::expose))
+        .bind(i64::from(job.size.width))
+        .bind(i64::from(job.size.height))
+        .bind(i64::from(job.count))
+        .bind(i64::from(job.steps))
+        .bind(f64::from(job.guidance))
+        .bind(i64::from(job.seed))
+        .bind(i64::from(job.previews))
+        .bind(job.created.as_millis())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    tx.commit().await?;
+    Ok(Enqueued::Accepted)
+}
+
+/// Claims the oldest job, and the neighbours that can be drawn in the same forward passes: same
+/// model, size and step count, at most `max_pictures` in all. Empty where nothing waits.
+pub async fn claim(
+    studio: &Studio,
+    max_pictures: impl Fn(&ModelName) -> usize,
+) -> Result<Vec<Job>, Failure> {
+    let mut tx = studio.db.write().await?;
+    let waiting: Vec<JobRow> = waiting_alike(&mut tx).await?;
+    let mut claimed = Vec::new();
+    let mut pictures = 0;
+    for row in waiting {
+        let job = row.into_job()?;
+        pictures += job.count as usize;
+        if !claimed.is_empty() && pictures > max_pictures(&job.model) {
+            break;
+        }
+        claimed.push(job);
+    }
+    let now = studio.clock.now();
+    for job in &mut claimed {
+        job.state = State::Drawing;
+        job.attempts += 1;
+        job.started = Some(now);
+        on!(tx, conn => {
+            sqlx::query(
+                "UPDATE job SET state = 'drawing', attempts = attempts + 1, started_ms = $2 \
+                 WHERE id = $1",
+            )
+            .bind(job.id.to_string())
+            .bind(now.as_millis())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+        })?;
+    }
+    tx.commit().await?;
+    Ok(claimed)
+}
+
+async fn waiting_alike(tx: &mut Tx) -> Result<Vec<JobRow>, Failure> {
+    let first = format!(
+        "SELECT * FROM job WHERE state = 'queued' ORDER BY created_ms, id LIMIT 1{}",
+        tx.skip_locked()
+    );
+    let alike = format!(
+        "SELECT * FROM job WHERE state = 'queued' AND model = $1 AND width = $2 AND height = $3 \
+         AND steps = $4 ORDER BY created_ms, id LIMIT 32{}",
+        tx.skip_locked()
+    );
+    let oldest: Option<JobRow> = on!(tx, conn => {
+        sqlx::query_as(sqlx::AssertSqlSafe(first)).fetch_optional(conn).await
+    })?;
+    let Some(oldest) = oldest else { return Ok(Vec::new()) };
+    Ok(on!(tx, conn => {
+        sqlx::query_as(sqlx::AssertSqlSafe(alike))
+            .bind(&oldest.model)
+            .bind(oldest.width)
+            .bind(oldest.height)
+            .bind(oldest.steps)
+            .fetch_all(conn)
+            .await
+    })?)
+}
+
+/// What became of a job that was drawn.
+#[derive(Debug)]
+pub struct Outcome {
+    pub pictures: Vec<NewPicture>,
+    pub unknown_words: Vec<String>,
+    /// Why pictures are missing, where some are.
+    pub error: Option<JobError>,
+}
+
+/// Records what a job brought. `false` where it is no longer being drawn, because it was cancelled
+/// meanwhile: then nothing is recorded.
+pub async fn finish(studio: &Studio, id: JobId, outcome: &Outcome) -> Result<bool, Failure> {
+    let state = if outcome.pictures.is_empty() { State::Failed } else { State::Done };
+    let words = serde_json::to_string(&outcome.unknown_words).unwrap_or_else(|_| "[]".to_owned());
+    let mut tx = studio.db.write().await?;
+    let changed = on!(tx, conn => {
+        sqlx::query(
+            "UPDATE job SET state = $2, unknown_words = $3, error_code = $4, error_message = $5, \
+             finished_ms = $6 WHERE id = $1 AND state = 'drawing'",
+        )
+        .bind(id.to_string())
+        .bind(state.name())
+        .bind(&words)
+        .bind(outcome.error.as_ref().map(|error| error.code.as_str()))
+        .bind(outcome.error.as_ref().map(|error| error.message.as_str()))
+        .bind(studio.clock.now().as_millis())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    for picture in &outcome.pictures {
+        pictures::insert(&mut tx, picture).await?;
+    }
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Marks a person's job as cancelled; `false` where it was over already or is not theirs.
+pub async fn cancel(studio: &Studio, person: PersonId, id: JobId) -> Result<bool, Failure> {
+    let mut tx = studio.db.write().await?;
+    let changed = on!(tx, conn => {
+        sqlx::query(
+            "UPDATE job SET state = 'cancelled', finished_ms = $3 \
+             WHERE id = $1 AND person_id = $2 AND state IN ('queued', 'drawing')",
+        )
+        .bind(id.to_string())
+        .bind(person.to_string())
+        .bind(studio.clock.now().as_millis())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    tx.commit().await?;
+    Ok(changed > 0)
+}
+
+/// Puts a job that was begun back, as if it had not been: the program is stopping.
+pub async fn put_back(studio: &Studio, id: JobId) -> Result<(), Failure> {
+    let mut tx = studio.db.write().await?;
+    on!(tx, conn => {
+        sqlx::query(
+            "UPDATE job SET state = 'queued', attempts = attempts - 1, started_ms = NULL \
+             WHERE id = $1 AND state = 'drawing'",
+        )
+        .bind(id.to_string())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// After a start: jobs that a dead process was drawing wait again, or have failed too often. Gives
+/// every job that waits, oldest first, with its number of pictures.
+pub async fn recover(studio: &Studio) -> Result<Vec<(JobId, u32)>, Failure> {
+    let mut tx = studio.db.write().await?;
+    on!(tx, conn => {
+        sqlx::query(
+            "UPDATE job SET state = 'failed', finished_ms = $2, error_code = 'interrupted', \
+             error_message = 'The program stopped several times while drawing this, so it was given up. Try again, or try fewer pictures.' \
+             WHERE state = 'drawing' AND attempts >= $1",
+        )
+        .bind(i64::from(studio.limits.max_attempts))
+        .bind(studio.clock.now().as_millis())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    on!(tx, conn => {
+        sqlx::query("UPDATE job SET state = 'queued', started_ms = NULL WHERE state = 'drawing'")
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    let rows: Vec<JobRow> = on!(tx, conn => {
+        sqlx::query_as("SELECT * FROM job WHERE state = 'queued' ORDER BY created_ms, id")
+            .fetch_all(conn)
+            .await
+    })?;
+    tx.commit().await?;
+    let waiting = rows.into_iter().map(|row| row.into_job().map(|job| (job.id, job.count)));
+    waiting.collect()
+}

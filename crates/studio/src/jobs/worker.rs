@@ -1,0 +1,79 @@
+//! Claims jobs and has them drawn, one batch after the other, until the program stops.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use domain::model::ModelName;
+use tokio::sync::Notify;
+
+use super::queue;
+use crate::{Failure, Studio, drawing, pictures, routing};
+
+/// How long to leave the database alone after it failed.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+/// Tells a worker to stop: what it is drawing goes back into the queue.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<(AtomicBool, Notify)>);
+
+impl Stop {
+    pub fn now(&self) {
+        self.0.0.store(true, Ordering::SeqCst);
+        self.0.1.notify_waiters();
+    }
+
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.0.load(Ordering::SeqCst)
+    }
+
+    /// Returns once the worker shall stop.
+    pub async fn set(&self) {
+        let mut told = std::pin::pin!(self.0.1.notified());
+        told.as_mut().enable();
+        if !self.is_set() {
+            told.await;
+        }
+    }
+}
+
+/// Takes up what a former process left behind, before anyone is served: its jobs wait again, and
+/// files that no row knows are deleted.
+pub async fn take_over(studio: &Studio) -> Result<(), Failure> {
+    let waiting = queue::recover(studio).await?;
+    let swept = pictures::sweep(studio).await?;
+    if !waiting.is_empty() || swept > 0 {
+        tracing::info!(jobs = waiting.len(), files_deleted = swept, "took over from a former process");
+    }
+    for (id, count) in waiting {
+        studio.board.add(id, count);
+    }
+    studio.board.announce();
+    Ok(())
+}
+
+/// Works until told to stop.
+pub async fn run(studio: Studio, stop: Stop) {
+    while !stop.is_set() {
+        let most = |model: &ModelName| {
+            routing::route(&studio, Some(model)).map_or(1, |(_, card)| card.max_batch)
+        };
+        match queue::claim(&studio, most).await {
+            Ok(jobs) if jobs.is_empty() => {
+                tokio::select! {
+                    () = studio.board.arrived() => {}
+                    () = stop.set() => {}
+                }
+            }
+            Ok(jobs) => drawing::draw(&studio, jobs, &stop).await,
+            Err(error) => {
+                tracing::error!(%error, "the queue can't be read; trying again");
+                tokio::select! {
+                    () = tokio::time::sleep(PAUSE_AFTER_FAILURE) => {}
+                    () = stop.set() => {}
+                }
+            }
+        }
+    }
+}

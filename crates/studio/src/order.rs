@@ -1,0 +1,188 @@
+//! A prompt comes in: every field is checked against the model that shall draw it, then the job
+//! is written down.
+
+use domain::ids::{JobId, PersonId};
+use domain::model::{ModelCard, ModelName};
+use domain::picture::Size;
+use domain::prompt::{BadPrompt, Prompt};
+
+use crate::jobs::queue::{self, Enqueued, NewJob};
+use crate::jobs::{self, Job, State};
+use crate::{Failure, Studio, routing};
+
+/// What was asked for, unchecked. `None` leaves a choice to the model.
+#[derive(Clone, Debug, Default)]
+pub struct OrderForm {
+    pub prompt: Prose,
+    pub negative_prompt: Option<Prose>,
+    pub model: Option<ModelName>,
+    pub size: Option<Size>,
+    /// Number of pictures.
+    pub count: Option<u32>,
+    pub quality: Quality,
+    pub steps: Option<u32>,
+    pub guidance: Option<f32>,
+    pub seed: Option<u32>,
+    /// Previews of each picture while it is drawn.
+    pub previews: u32,
+}
+
+/// Unchecked words of a person: personal, so they can't be printed.
+#[derive(Clone, Default)]
+pub struct Prose(pub String);
+
+impl std::fmt::Debug for Prose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Prose(…)")
+    }
+}
+
+/// How much work to put into a picture, where the number of steps is not given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Quality {
+    Low,
+    #[default]
+    Medium,
+    High,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// A field is wrong: its name, a code for programs, and what to do.
+    #[error("{message}")]
+    Invalid { param: &'static str, code: &'static str, message: String },
+    #[error("There is no model named {name:?} here. Available: {available}.")]
+    UnknownModel { name: String, available: String },
+    #[error("{waiting} jobs are waiting already. Try again in {retry_after_s} seconds.")]
+    QueueFull { waiting: u32, retry_after_s: u32 },
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+const QUEUE_FULL_RETRY_S: u32 = 15;
+pub const MAX_PREVIEWS: u32 = 8;
+
+/// Checks an order and puts it into the queue.
+pub async fn place(studio: &Studio, person: PersonId, form: OrderForm) -> Result<Job, OrderError> {
+    let (_, card) = routing::route(studio, form.model.as_ref()).ok_or_else(|| no_model(studio, &form))?;
+    let new = check(studio, person, form, &card)?;
+    studio.board.add(new.id, new.count);
+    let enqueued = queue::enqueue(studio, &new).await;
+    if !matches!(enqueued, Ok(Enqueued::Accepted)) {
+        studio.board.end(new.id, State::Failed);
+    }
+    if let Enqueued::Full { waiting } = enqueued? {
+        let retry_after_s = QUEUE_FULL_RETRY_S;
+        return Err(OrderError::QueueFull { waiting, retry_after_s });
+    }
+    studio.board.announce();
+    let job = jobs::find(studio, person, new.id).await?;
+    Ok(job.ok_or_else(|| Failure::Row(format!("{} vanished", new.id)))?)
+}
+
+fn no_model(studio: &Studio, form: &OrderForm) -> OrderError {
+    let names = routing::models(studio);
+    let names: Vec<&str> = names.iter().map(|card| card.name.as_str()).collect();
+    let name = form.model.as_ref().map_or("", ModelName::as_str);
+    OrderError::UnknownModel { name: name.chars().take(100).collect(), available: names.join(", ") }
+}
+
+fn check(
+    studio: &Studio,
+    person: PersonId,
+    form: OrderForm,
+    card: &ModelCard,
+) -> Result<NewJob, OrderError> {
+    let now = studio.clock.now();
+    let negative_prompt = match form.negative_prompt {
+        Some(text) if !text.0.trim().is_empty() => {
+            if !card.negative_prompt {
+                let message = format!("{} takes no negative prompt. Leave it out.", card.title);
+                return Err(invalid("negative_prompt", "unsupported_parameter", message));
+            }
+            Some(prompt("negative_prompt", &text)?)
+        }
+        _ => None,
+    };
+    Ok(NewJob {
+        id: JobId::new(now, &studio.randomness),
+        person,
+        model: card.name.clone(),
+        prompt: prompt("prompt", &form.prompt)?,
+        negative_prompt,
+        size: size(form.size, card)?,
+        count: count(form.count, studio.limits.max_pictures_per_order)?,
+        steps: steps(form.steps, form.quality, card)?,
+        guidance: guidance(form.guidance, card)?,
+        seed: form.seed.unwrap_or_else(|| studio.randomness.next_u32()),
+        previews: form.previews.min(MAX_PREVIEWS),
+        created: now,
+    })
+}
+
+fn invalid(param: &'static str, code: &'static str, message: String) -> OrderError {
+    OrderError::Invalid { param, code, message }
+}
+
+fn prompt(param: &'static str, text: &Prose) -> Result<Prompt, OrderError> {
+    Prompt::new(&text.0).map_err(|bad| {
+        let code = match bad {
+            BadPrompt::Empty => "empty_string",
+            BadPrompt::TooLong { .. } => "string_above_max_length",
+            BadPrompt::Control { .. } => "invalid_string",
+        };
+        invalid(param, code, bad.to_string())
+    })
+}
+
+fn size(asked: Option<Size>, card: &ModelCard) -> Result<Size, OrderError> {
+    let size = asked.unwrap_or(card.sizes.default);
+    if card.sizes.allows(size) {
+        return Ok(size);
+    }
+    let limits = card.sizes.in_words();
+    let message = format!("{} can't draw {size}: it draws {limits}. Use one of those, or auto.", card.title);
+    Err(invalid("size", "invalid_value", message))
+}
+
+fn count(asked: Option<u32>, max: u32) -> Result<u32, OrderError> {
+    let count = asked.unwrap_or(1);
+    if (1..=max).contains(&count) {
+        return Ok(count);
+    }
+    let message = format!("n is {count}; ask for 1 to {max} pictures at once.");
+    Err(invalid("n", "invalid_value", message))
+}
+
+fn steps(asked: Option<u32>, quality: Quality, card: &ModelCard) -> Result<u32, OrderError> {
+    let span = card.steps;
+    let Some(steps) = asked else {
+        let steps = match quality {
+            Quality::Low => span.default / 2,
+            Quality::Medium => span.default,
+            Quality::High => span.default * 2,
+        };
+        return Ok(steps.clamp(span.min, span.max));
+    };
+    if span.contains(&steps) {
+        return Ok(steps);
+    }
+    let message = format!("steps is {steps}; {} takes {} to {}.", card.title, span.min, span.max);
+    Err(invalid("steps", "invalid_value", message))
+}
+
+fn guidance(asked: Option<f32>, card: &ModelCard) -> Result<f32, OrderError> {
+    match (asked, card.guidance) {
+        (None, None) => Ok(1.0),
+        (None, Some(span)) => Ok(span.default),
+        (Some(_), None) => {
+            let message = format!("{} takes no guidance. Leave it out.", card.title);
+            Err(invalid("guidance", "unsupported_parameter", message))
+        }
+        (Some(asked), Some(span)) if span.contains(&asked) => Ok(asked),
+        (Some(asked), Some(span)) => {
+            let message = format!("guidance is {asked}; {} takes {} to {}.", card.title, span.min, span.max);
+            Err(invalid("guidance", "invalid_value", message))
+        }
+    }
+}

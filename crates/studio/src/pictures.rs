@@ -1,0 +1,267 @@
+//! Is stored: the file on the shelf first, then its row; deleted in the other order, so that a row
+//! never names a file that is missing.
+
+use db::{Tx, on};
+use domain::clock::Moment;
+use domain::ids::{JobId, PersonId, PictureId};
+use domain::model::ModelName;
+use domain::picture::{Format, Pixels, Size};
+use domain::prompt::Prompt;
+use sha2::{Digest, Sha256};
+
+use crate::jobs::Job;
+use crate::{Failure, Studio};
+
+/// Folder of the shelf that holds pictures.
+const FOLDER: &str = "pictures";
+
+/// A stored picture as its owner sees it.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    pub id: PictureId,
+    pub job: JobId,
+    /// Place within its job, from 0.
+    pub ordinal: u32,
+    pub seed: u32,
+    pub size: Size,
+    pub model: ModelName,
+    pub prompt: Prompt,
+    pub size_bytes: u64,
+    pub sha256: String,
+    pub created: Moment,
+}
+
+/// A file on the shelf that has no row yet.
+#[derive(Clone, Debug)]
+pub struct NewPicture {
+    id: PictureId,
+    job: JobId,
+    person: PersonId,
+    ordinal: u32,
+    seed: u32,
+    size: Size,
+    blob: String,
+    size_bytes: usize,
+    sha256: String,
+    created: Moment,
+}
+
+/// A picture's file in some format.
+#[derive(Clone, Debug)]
+pub struct File {
+    pub bytes: Vec<u8>,
+    pub format: Format,
+}
+
+pub(crate) async fn store(
+    studio: &Studio,
+    job: &Job,
+    ordinal: u32,
+    pixels: &Pixels,
+) -> Result<NewPicture, Failure> {
+    let created = studio.clock.now();
+    let id = PictureId::new(created, &studio.randomness);
+    let bytes = imaging::encode(pixels, Format::Png, None)?;
+    let blob = format!("{FOLDER}/{id}.png");
+    let new = NewPicture {
+        id,
+        job: job.id,
+        person: job.person,
+        ordinal,
+        seed: job.seed.wrapping_add(ordinal),
+        size: pixels.size(),
+        blob,
+        size_bytes: bytes.len(),
+        sha256: hex(&Sha256::digest(&bytes)),
+        created,
+    };
+    studio.shelf.put(&new.blob, bytes).await?;
+    Ok(new)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) async fn insert(tx: &mut Tx, new: &NewPicture) -> Result<(), Failure> {
+    on!(tx, conn => {
+        sqlx::query(
+            "INSERT INTO picture (id, job_id, person_id, ordinal, seed, width, height, blob, \
+             size_bytes, sha256, created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        )
+        .bind(new.id.to_string())
+        .bind(new.job.to_string())
+        .bind(new.person.to_string())
+        .bind(i64::from(new.ordinal))
+        .bind(i64::from(new.seed))
+        .bind(i64::from(new.size.width))
+        .bind(i64::from(new.size.height))
+        .bind(&new.blob)
+        .bind(i64::try_from(new.size_bytes).unwrap_or(i64::MAX))
+        .bind(&new.sha256)
+        .bind(new.created.as_millis())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    Ok(())
+}
+
+/// Deletes files that got no row. What can't be deleted now is swept at the next start.
+pub(crate) async fn discard(studio: &Studio, pictures: &[NewPicture]) {
+    for picture in pictures {
+        if let Err(error) = studio.shelf.delete(&picture.blob).await {
+            tracing::warn!(%error, "a file without a row stays until the next start");
+        }
+    }
+}
+
+/// Deletes every file that no row knows. Only while nothing is being drawn.
+pub(crate) async fn sweep(studio: &Studio) -> Result<usize, Failure> {
+    let mut swept = 0;
+    for key in studio.shelf.keys(FOLDER).await? {
+        let mut tx = studio.db.read().await?;
+        let known: i64 = on!(tx, conn => {
+            sqlx::query_scalar("SELECT COUNT(*) FROM picture WHERE blob = $1")
+                .bind(&key)
+                .fetch_one(conn)
+                .await
+        })?;
+        if known == 0 {
+            studio.shelf.delete(&key).await?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+/// A person's picture; `None` where there is none, or where it is somebody else's.
+pub async fn find(studio: &Studio, person: PersonId, id: PictureId) -> Result<Option<Picture>, Failure> {
+    let mut tx = studio.db.read().await?;
+    let row = find_row(&mut tx, person, id).await?;
+    row.map(PictureRow::into_picture).transpose()
+}
+
+/// The picture's file: as it was stored, or written anew in another format. `quality`, 1 to 100, is
+/// for JPEG.
+pub async fn file(
+    studio: &Studio,
+    person: PersonId,
+    id: PictureId,
+    format: Format,
+    quality: Option<u8>,
+) -> Result<Option<File>, Failure> {
+    let Some(stored) = stored(studio, person, id).await? else { return Ok(None) };
+    if format == Format::Png {
+        return Ok(Some(File { bytes: stored, format }));
+    }
+    let bytes = imaging::encode(&imaging::decode(&stored)?, format, quality)?;
+    Ok(Some(File { bytes, format }))
+}
+
+/// A preview as a file. `quality`, 1 to 100, is for JPEG.
+pub fn encode(pixels: &Pixels, format: Format, quality: Option<u8>) -> Result<File, Failure> {
+    Ok(File { bytes: imaging::encode(pixels, format, quality)?, format })
+}
+
+/// The picture made small, its longer edge at most `edge` pixels, as JPEG.
+pub async fn thumbnail(
+    studio: &Studio,
+    person: PersonId,
+    id: PictureId,
+    edge: u32,
+) -> Result<Option<File>, Failure> {
+    let Some(stored) = stored(studio, person, id).await? else { return Ok(None) };
+    let small = imaging::fit_within(&imaging::decode(&stored)?, edge);
+    let bytes = imaging::encode(&small, Format::Jpeg, None)?;
+    Ok(Some(File { bytes, format: Format::Jpeg }))
+}
+
+async fn stored(studio: &Studio, person: PersonId, id: PictureId) -> Result<Option<Vec<u8>>, Failure> {
+    let mut tx = studio.db.read().await?;
+    let row = find_row(&mut tx, person, id).await?;
+    drop(tx);
+    match row {
+        Some(row) => Ok(Some(studio.shelf.get(&row.blob).await?.into())),
+        None => Ok(None),
+    }
+}
+
+/// Deletes a person's picture, its row at once and its file right after. `false` where there is
+/// none.
+pub async fn delete(studio: &Studio, person: PersonId, id: PictureId) -> Result<bool, Failure> {
+    let mut tx = studio.db.write().await?;
+    let Some(row) = find_row(&mut tx, person, id).await? else { return Ok(false) };
+    on!(tx, conn => {
+        sqlx::query("DELETE FROM picture WHERE id = $1")
+            .bind(&row.id)
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    tx.commit().await?;
+    // Should this fail, the file has no row, and the sweep at the next start deletes it.
+    studio.shelf.delete(&row.blob).await?;
+    Ok(true)
+}
+
+pub(crate) async fn of_job(tx: &mut Tx, job: JobId) -> Result<Vec<Picture>, Failure> {
+    let rows: Vec<PictureRow> = on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT picture.*, job.model, job.prompt FROM picture \
+             JOIN job ON job.id = picture.job_id WHERE picture.job_id = $1 ORDER BY picture.ordinal",
+        )
+        .bind(job.to_string())
+        .fetch_all(conn)
+        .await
+    })?;
+    rows.into_iter().map(PictureRow::into_picture).collect()
+}
+
+async fn find_row(tx: &mut Tx, person: PersonId, id: PictureId) -> Result<Option<PictureRow>, Failure> {
+    Ok(on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT picture.*, job.model, job.prompt FROM picture \
+             JOIN job ON job.id = picture.job_id WHERE picture.id = $1 AND picture.person_id = $2",
+        )
+        .bind(id.to_string())
+        .bind(person.to_string())
+        .fetch_optional(conn)
+        .await
+    })?)
+}
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct PictureRow {
+    id: String,
+    job_id: String,
+    ordinal: i64,
+    seed: i64,
+    width: i64,
+    height: i64,
+    blob: String,
+    size_bytes: i64,
+    sha256: String,
+    created_ms: i64,
+    model: String,
+    prompt: String,
+}
+
+impl PictureRow {
+    pub(crate) fn into_picture(self) -> Result<Picture, Failure> {
+        let row = |what: &str| Failure::Row(format!("{what} of {}", self.id));
+        let number = |n: i64, what: &str| u32::try_from(n).map_err(|_| row(what));
+        Ok(Picture {
+            id: self.id.parse().map_err(|_| row("id"))?,
+            job: self.job_id.parse().map_err(|_| row("job"))?,
+            ordinal: number(self.ordinal, "ordinal")?,
+            seed: number(self.seed, "seed")?,
+            size: Size { width: number(self.width, "width")?, height: number(self.height, "height")? },
+            prompt: Prompt::new(&self.prompt).map_err(|_| row("prompt"))?,
+            size_bytes: u64::try_from(self.size_bytes).map_err(|_| row("size"))?,
+            sha256: self.sha256.clone(),
+            created: Moment::from_millis(self.created_ms),
+            model: ModelName::new(self.model),
+        })
+    }
+}

@@ -1,0 +1,150 @@
+//! A studio with a painter whose every step the test allows.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use db::{Db, Location};
+use domain::clock::{Clock, Moment};
+use domain::ids::PersonId;
+use domain::model::{ModelCard, ModelName, Place, Sizes, Span};
+use domain::painter::{Brief, PaintError, Painted, Painter, Paintings, Watch};
+use domain::picture::{Pixels, Size};
+use domain::randomness::Randomness;
+use outside::shelf::Shelf;
+use studio::jobs::progress::Board;
+use studio::order::{OrderForm, Prose};
+use studio::{Limits, Studio, accounts};
+use tokio::sync::Semaphore;
+
+pub const SIZE: Size = Size::square(16);
+
+/// Draws a colour made of the seed, one step for each permit.
+#[derive(Debug)]
+pub struct ScriptedPainter {
+    pub permits: Semaphore,
+    /// Prompts that fail.
+    pub broken: Mutex<HashSet<String>>,
+    /// Prompts of each pass, as they were asked for together.
+    pub passes: Mutex<Vec<Vec<String>>>,
+}
+
+impl ScriptedPainter {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            permits: Semaphore::new(0),
+            broken: Mutex::default(),
+            passes: Mutex::default(),
+        })
+    }
+
+    /// Lets every drawing run to its end.
+    pub fn run_freely(&self) {
+        self.permits.add_permits(100_000);
+    }
+}
+
+impl Painter for ScriptedPainter {
+    fn cards(&self) -> Vec<ModelCard> {
+        vec![ModelCard {
+            name: ModelName::new("scripted"),
+            title: "Scripted".to_owned(),
+            about: "One colour.".to_owned(),
+            licence: "Apache-2.0".to_owned(),
+            place: Place::Here,
+            sizes: Sizes::only(SIZE),
+            steps: Span { min: 1, max: 20, default: 4 },
+            guidance: Some(Span { min: 1.0, max: 10.0, default: 3.0 }),
+            negative_prompt: false,
+            max_batch: 4,
+            examples: Vec::new(),
+        }]
+    }
+
+    fn paint<'a>(
+        &'a self,
+        _model: &'a ModelName,
+        briefs: Vec<Brief>,
+        watch: Arc<dyn Watch>,
+    ) -> Pin<Box<dyn Future<Output = Paintings> + Send + 'a>> {
+        Box::pin(async move {
+            let prompts = briefs.iter().map(|brief| brief.prompt.expose().to_owned());
+            self.passes.lock().expect("unpoisoned").push(prompts.collect());
+            let mut stopped = vec![false; briefs.len()];
+            for step in 1..=briefs[0].steps {
+                self.permits.acquire().await.expect("open").forget();
+                for (index, brief) in briefs.iter().enumerate() {
+                    let preview = (brief.previews > 0).then(|| colour(brief.seed));
+                    if !stopped[index] {
+                        let verdict = watch.step(index, step, brief.steps, preview.as_ref());
+                        stopped[index] = verdict == ControlFlow::Break(());
+                    }
+                }
+                if stopped.iter().all(|stopped| *stopped) {
+                    break;
+                }
+            }
+            let broken = self.broken.lock().expect("unpoisoned");
+            let results = briefs.iter().zip(stopped).map(|(brief, stopped)| {
+                if stopped {
+                    Err(PaintError::Cancelled)
+                } else if broken.contains(brief.prompt.expose()) && brief.seed % 2 == 1 {
+                    Err(PaintError::Failed("as scripted".to_owned()))
+                } else {
+                    Ok(Painted { pixels: colour(brief.seed), unknown_words: vec!["zorp".to_owned()] })
+                }
+            });
+            results.collect()
+        })
+    }
+}
+
+pub fn colour(seed: u32) -> Pixels {
+    let [red, green, blue, _] = seed.to_le_bytes();
+    let rgb = [red, green, blue].repeat((SIZE.width * SIZE.height) as usize);
+    Pixels::new(SIZE, rgb)
+}
+
+pub struct Stage {
+    pub studio: Studio,
+    pub painter: Arc<ScriptedPainter>,
+    pub person: PersonId,
+    pub folder: tempfile::TempDir,
+}
+
+impl Stage {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let painter = ScriptedPainter::new();
+        let studio = open(folder.path(), &painter).await;
+        let person = accounts::local_person(&studio).await.expect("a person");
+        Self { studio, painter, person, folder }
+    }
+
+    /// The same data, as a process finds it that starts after this one ended.
+    pub async fn restart(self) -> Self {
+        self.studio.db.close().await;
+        let painter = ScriptedPainter::new();
+        let studio = open(self.folder.path(), &painter).await;
+        Self { studio, painter, ..self }
+    }
+}
+
+async fn open(folder: &std::path::Path, painter: &Arc<ScriptedPainter>) -> Studio {
+    let painter: Arc<dyn Painter> = Arc::clone(painter) as _;
+    Studio {
+        db: Db::open(&Location::File(folder.join("pinhole.db"))).await.expect("opens"),
+        shelf: Shelf::folder(&folder.join("blobs")).expect("opens"),
+        painters: Arc::new([painter]),
+        clock: Clock::manual(Moment::from_millis(1_800_000_000_000)),
+        randomness: Randomness::seeded(7),
+        board: Board::default(),
+        limits: Limits { max_waiting_jobs: 5, ..Limits::default() },
+    }
+}
+
+pub fn form(prompt: &str) -> OrderForm {
+    OrderForm { prompt: Prose(prompt.to_owned()), seed: Some(10), ..OrderForm::default() }
+}
