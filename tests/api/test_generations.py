@@ -1,5 +1,7 @@
 """Pictures through the official SDK."""
 
+import base64
+
 import httpx2
 import openai
 import pytest
@@ -48,6 +50,17 @@ def test_each_format_arrives_as_asked(client, asked, format):
     answer = client.images.generate(prompt=PROMPT, output_format=asked)
     assert opened(answer.data[0].b64_json).format == format
     assert answer.output_format == asked
+
+
+@pytest.mark.parametrize("format", ["webp", "jpeg", "png"])
+def test_promise_gen_03_a_file_holds_no_words_of_its_prompt(client, format):
+    answer = client.images.generate(prompt="an apple and a plughxyzzy", output_format=format)
+    data = base64.b64decode(answer.data[0].b64_json)
+    assert b"plughxyzzy" not in data
+    assert b"apple" not in data
+    # What stays is how the pixels are to be read.
+    about_pixels = {"jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "gamma", "srgb", "loop", "background"}
+    assert set(opened(data).info) <= about_pixels
 
 
 def test_compression_makes_a_jpeg_smaller(client):

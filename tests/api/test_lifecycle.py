@@ -115,6 +115,19 @@ def test_a_job_runs_again_after_a_power_cut(program):
     assert [picture.size for picture in pictures(program, job)] == [(256, 256)] * 10
 
 
+def test_promise_use_04_the_log_holds_no_words_of_a_prompt(program):
+    canary = "xqzzykplugh"
+    program.more["PINHOLE_LOG"] = "trace"
+    program.start()
+    order = {"prompt": f"a red {canary}", "negative_prompt": canary, "user": canary}
+    for more in ({}, {"stream": True, "partial_images": 1}, {"n": 0}, {"negative_prompt": None}):
+        httpx2.post(f"{program.url}/v1/images/generations", json=order | more, timeout=120)
+    httpx2.post(f"{program.url}/draw", data={"prompt": canary}, headers={"origin": program.url})
+    assert program.stop() == 0
+    assert len(program.log()) > 1000
+    assert canary not in program.log()
+
+
 def test_a_port_in_use(program):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         program.more["PINHOLE_LISTEN"] = f"127.0.0.1:{taken.getsockname()[1]}"

@@ -216,7 +216,7 @@ test("without script a picture is drawn, found, downloaded and deleted", PATIENC
   await leave();
 });
 
-test("a visitor gets no cookie and nothing is stored in the browser", PATIENCE, async () => {
+test("promise_cns_01_no_cookie_and_nothing_stored_in_the_browser", PATIENCE, async () => {
   const { page, context, leave } = await visit(browser, program.url);
   for (const path of ["/", "/pictures", "/about"]) {
     await page.goto(path);

@@ -10,15 +10,30 @@ import hashlib
 import json
 import statistics
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from training.generator import pad_ids, sample
-from training.reference import load_exported
+from safetensors.torch import load_file
+
+from training.generator import Model, pad_ids, sample
+from training.train_autoencoder import build
+from training.words import Words, load_table
 
 PROMPT = "a red apple"
+
+
+def load(folder: Path):
+    """(settings, model, decoder, words) of a shipped folder, in float32. The encoder is not needed."""
+    settings = tomllib.loads((folder / "model.toml").read_text())
+    tensors = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
+    model = Model(settings, torch.from_numpy(load_table(folder)))
+    model.load_state_dict({name: tensors[name] for name in model.state_dict()})
+    _, decoder = build(settings)
+    decoder.load_state_dict({name: tensors[f"decoder.{name}"] for name in decoder.state_dict()})
+    return settings, model.eval(), decoder.eval(), Words.load(folder / "words.txt")
 
 
 class Onnx:
@@ -99,14 +114,14 @@ def main() -> None:
     torch.set_num_threads(options.threads)
 
     begun = time.perf_counter()
-    settings, model, _, decoder, words = load_exported(options.model)
+    settings, model, decoder, words = load(options.model)
     ids = pad_ids([words.ids(PROMPT)] * options.at_once)
     size, guidance, steps = settings["latent_size"], settings["guidance_default"], settings["steps_default"]
     random = torch.Generator().manual_seed(1)
     noise = torch.randn(options.at_once, settings["latent_channels"], size, size, generator=random)
     weights = hashlib.sha256((options.model / "model.safetensors").read_bytes()).hexdigest()
     folder = options.graphs / weights[:16] / f"{options.at_once}-at-once"
-    used, decode = prepare(options.engine, model, decoder.eval(), ids, noise, folder, options.threads)
+    used, decode = prepare(options.engine, model, decoder, ids, noise, folder, options.threads)
 
     def draw():
         return decode(sample(used, ids, noise, steps, guidance, shift=settings["shift"])).clamp(-1, 1)

@@ -63,8 +63,8 @@ fn build(tool: Tool, tools: &Path) -> Result<()> {
     )
 }
 
-/// A virtual environment in `folder` that holds exactly what `requirements` pins, hashes checked.
-/// Returns the folder.
+/// A virtual environment in `folder` that holds exactly what `requirements` pins. Where a file
+/// there has a hash, pip wants one for all of them, and checks it. Returns the folder.
 pub(crate) fn python_environment(folder: &Path, requirements: &Path) -> Result<PathBuf> {
     let stamp = folder.join("installed.sha256");
     let wanted = digest(&[requirements])?;
@@ -97,7 +97,7 @@ pub(crate) fn python_environment(folder: &Path, requirements: &Path) -> Result<P
                 "--quiet",
                 "--disable-pip-version-check",
             ])
-            .args(["--require-hashes", "--only-binary=:all:", "--requirement"])
+            .args(["--no-deps", "--only-binary=:all:", "--requirement"])
             .arg(requirements),
     )?;
     std::fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))?;
