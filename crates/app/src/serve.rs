@@ -14,7 +14,7 @@ use db::{Db, Location};
 use domain::clock::Clock;
 use domain::painter::Painter;
 use domain::randomness::Randomness;
-use engine::painter::LocalPainter;
+use engine::painter::{LocalPainter, Settings};
 use outside::shelf::Shelf;
 use studio::jobs::worker::{self, Stop};
 use studio::{Limits, Studio, accounts};
@@ -156,7 +156,10 @@ async fn open(data: &Path) -> anyhow::Result<Studio> {
         .await
         .with_context(|| format!("{} can't be used", file.display()))?;
     let shelf = Shelf::folder(&data.join("blobs"))?;
-    let painter: Arc<dyn Painter> = Arc::new(LocalPainter::new(&data.join("models"))?);
+    let painter: Arc<dyn Painter> = Arc::new(LocalPainter::new(Settings {
+        models: Some(data.join("models")),
+        ..Settings::default()
+    })?);
     Ok(Studio {
         db,
         shelf,

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use domain::ids::JobId;
+use domain::ids::{JobId, PersonId};
 use domain::model::ModelName;
 use domain::picture::{Format, Size};
 use serde_json::{Value, json};
@@ -33,9 +33,9 @@ pub(super) async fn generate(
 ) -> Result<Response, Problem> {
     let (form, answer) = read(&fields)?;
     let keeps_going = prefers_async(&headers);
-    let job = order::place(&site.studio, person, form).await?;
+    let (job, hang_up) = place(&site, person, form, keeps_going).await?;
     if answer.stream {
-        return Ok(streaming::drawing(site, job, answer, keeps_going));
+        return Ok(streaming::drawing(site, job, answer, hang_up));
     }
     if keeps_going {
         let location = (
@@ -49,13 +49,32 @@ pub(super) async fn generate(
         let body = Json(super::jobs::job(&site.studio, &origin, &job));
         return Ok((StatusCode::ACCEPTED, [location, applied], body).into_response());
     }
-    let hang_up = HangUp::cancels(&site, job.id);
     let over = tokio::select! {
         over = jobs::wait(&site.studio, person, job.id) => over?.ok_or_else(Problem::no_job)?,
         () = site.stop.set() => return Err(Problem::stopping()),
     };
     hang_up.answered();
     whole(&site, &origin, &answer, &over).await
+}
+
+/// Places an order in a task of its own, so that a client who hangs up in the middle of it does
+/// not leave a job behind that nobody cancels.
+async fn place(
+    site: &Site,
+    person: PersonId,
+    form: OrderForm,
+    keeps_going: bool,
+) -> Result<(Job, HangUp), Problem> {
+    let site = site.clone();
+    let placing = tokio::spawn(async move {
+        let job = order::place(&site.studio, person, form).await?;
+        let hang_up = HangUp::cancels(&site, (!keeps_going).then_some(job.id));
+        Ok((job, hang_up))
+    });
+    match placing.await {
+        Ok(placed) => placed,
+        Err(broken) => std::panic::resume_unwind(broken.into_panic()),
+    }
 }
 
 /// How the client wants its answer.
@@ -326,10 +345,10 @@ pub(super) struct HangUp {
 }
 
 impl HangUp {
-    pub(super) fn cancels(site: &Site, job: JobId) -> Self {
+    fn cancels(site: &Site, job: Option<JobId>) -> Self {
         Self {
             site: site.clone(),
-            job: Some(job),
+            job,
         }
     }
 

@@ -40,13 +40,11 @@ pub(super) async fn send(events: &Events, name: &str, data: &Value) -> Result<()
     events.send(Ok(event)).await.map_err(|_| Gone)
 }
 
-/// Streams an order. The client's hanging up cancels it, unless it `keeps_going`.
-pub(super) fn drawing(site: Site, job: Job, answer: Answer, keeps_going: bool) -> Response {
+/// Streams an order.
+pub(super) fn drawing(site: Site, job: Job, answer: Answer, hang_up: HangUp) -> Response {
     let (events, response) = open();
     tokio::spawn(async move {
-        let hang_up = (!keeps_going).then(|| HangUp::cancels(&site, job.id));
-        let told = tell(&site, &job, &answer, &events).await;
-        if let (Ok(()), Some(hang_up)) = (told, hang_up) {
+        if tell(&site, &job, &answer, &events).await.is_ok() {
             hang_up.answered();
         }
     });

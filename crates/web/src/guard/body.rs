@@ -14,22 +14,22 @@ pub(crate) const MAX_BYTES: usize = 1 << 20;
 const MAX_TIME: Duration = Duration::from_secs(15);
 
 pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    read_within(MAX_TIME, headers, body).await
+}
+
+async fn read_within(time: Duration, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     if declared_bytes(headers).is_some_and(|bytes| bytes > MAX_BYTES as u64) {
         return Err(too_large());
     }
-    tokio::time::timeout(MAX_TIME, collect(body))
-        .await
-        .unwrap_or_else(|_| {
-            let message = format!(
-                "The body did not arrive within {} seconds. Send it again.",
-                MAX_TIME.as_secs()
-            );
-            Err(Problem::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "request_timeout",
-                message,
-            ))
-        })
+    let read = tokio::time::timeout(time, collect(body)).await;
+    read.unwrap_or_else(|_| {
+        let message = "The body came too slowly, so it was cut off. Send it again.";
+        Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "request_timeout",
+            message,
+        ))
+    })
 }
 
 fn declared_bytes(headers: &HeaderMap) -> Option<u64> {
@@ -65,4 +65,19 @@ fn too_large() -> Problem {
     let message =
         format!("The body is too large: at most {MAX_BYTES} bytes are read. Send a smaller one.");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_cut_off() {
+        let never = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+        let cut = read_within(Duration::ZERO, &HeaderMap::new(), never).await;
+        assert_eq!(
+            cut.expect_err("cut off").status,
+            StatusCode::REQUEST_TIMEOUT
+        );
+    }
 }

@@ -1,0 +1,390 @@
+//! A site with one person and a painter whose every step the test allows.
+
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::body::{Body, BodyDataStream};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use db::{Db, Location};
+use domain::clock::{Clock, Moment};
+use domain::model::{Example, ModelCard, ModelName, Place, Sizes, Span};
+use domain::painter::{Brief, PaintError, Painted, Painter, Paintings, Watch};
+use domain::picture::{Pixels, Size};
+use domain::randomness::Randomness;
+use futures::StreamExt;
+use outside::shelf::Shelf;
+use serde_json::Value;
+use studio::jobs::progress::Board;
+use studio::jobs::worker::{self, Stop};
+use studio::{Limits, Studio, accounts};
+use tokio::sync::Semaphore;
+use tower::ServiceExt;
+use web::Site;
+
+/// Takes one permit for each step of a pass. Prompts with "storm" fail, and "zeppelin" is a word
+/// that it does not know.
+#[derive(Debug)]
+pub(crate) struct ScriptedPainter {
+    permits: Semaphore,
+    is_broken: AtomicBool,
+}
+
+impl Painter for ScriptedPainter {
+    fn cards(&self) -> Vec<ModelCard> {
+        assert!(
+            !self.is_broken.load(Ordering::SeqCst),
+            "the secret of the painter"
+        );
+        let card = |name: &str, sizes: Sizes, negative_prompt| ModelCard {
+            name: ModelName::new(name),
+            title: format!("The {name} model"),
+            about: "Plain colours.".to_owned(),
+            licence: "Apache-2.0".to_owned(),
+            place: Place::Here,
+            sizes,
+            steps: Span {
+                min: 1,
+                max: 20,
+                default: 4,
+            },
+            guidance: Some(Span {
+                min: 1.0,
+                max: 10.0,
+                default: 3.0,
+            }),
+            negative_prompt,
+            max_batch: 4,
+            examples: vec![Example {
+                prompt: "a red apple".to_owned(),
+                seed: 1,
+            }],
+        };
+        let many = Sizes {
+            min_edge: 16,
+            max_edge: 64,
+            multiple_of: 16,
+            max_pixels: 4096,
+            default: Size::square(32),
+        };
+        vec![
+            card("scripted", Sizes::only(Size::square(16)), false),
+            card("flexible", many, true),
+        ]
+    }
+
+    fn paint<'a>(
+        &'a self,
+        _: &'a ModelName,
+        briefs: Vec<Brief>,
+        watch: Arc<dyn Watch>,
+    ) -> Pin<Box<dyn Future<Output = Paintings> + Send + 'a>> {
+        Box::pin(async move {
+            let mut wanted = vec![true; briefs.len()];
+            for step in 1..=briefs[0].steps {
+                self.permits.acquire().await.expect("open").forget();
+                for (index, brief) in briefs.iter().enumerate() {
+                    if !wanted[index] {
+                        continue;
+                    }
+                    let shows = step <= brief.previews;
+                    let preview = shows.then(|| colour(brief, step as u8));
+                    wanted[index] = watch.step(index, step, brief.steps, preview.as_ref())
+                        == ControlFlow::Continue(());
+                }
+                if !wanted.contains(&true) {
+                    break;
+                }
+            }
+            briefs
+                .iter()
+                .zip(wanted)
+                .map(|(brief, wanted)| {
+                    if wanted {
+                        finish(brief)
+                    } else {
+                        Err(PaintError::Cancelled)
+                    }
+                })
+                .collect()
+        })
+    }
+}
+
+fn finish(brief: &Brief) -> Result<Painted, PaintError> {
+    let words = brief.prompt.expose();
+    if words.contains("storm") {
+        return Err(PaintError::Failed("a cable came loose".to_owned()));
+    }
+    let unknown_words = words.contains("zeppelin").then(|| "zeppelin".to_owned());
+    Ok(Painted {
+        pixels: colour(brief, 0),
+        unknown_words: unknown_words.into_iter().collect(),
+    })
+}
+
+fn colour(brief: &Brief, shade: u8) -> Pixels {
+    let [red, green, blue, _] = brief.seed.to_le_bytes();
+    Pixels::new(
+        brief.size,
+        [red ^ shade, green, blue].repeat(brief.size.pixels() as usize),
+    )
+}
+
+pub(crate) struct Stage {
+    pub(crate) studio: Studio,
+    pub(crate) stop: Stop,
+    painter: Arc<ScriptedPainter>,
+    router: Router,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    /// Whatever is ordered is drawn at once.
+    pub(crate) async fn free() -> Self {
+        let stage = Self::halted().await;
+        stage.allow_steps(100_000);
+        stage
+    }
+
+    /// Nothing is drawn until [`Stage::allow_steps`].
+    pub(crate) async fn halted() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let painter = Arc::new(ScriptedPainter {
+            permits: Semaphore::new(0),
+            is_broken: AtomicBool::new(false),
+        });
+        let studio = Studio {
+            db: Db::open(&Location::File(folder.path().join("test.db")))
+                .await
+                .expect("opens"),
+            shelf: Shelf::memory(),
+            painters: Arc::from([Arc::clone(&painter) as Arc<dyn Painter>]),
+            clock: Clock::manual(Moment::from_millis(1_800_000_000_000)),
+            randomness: Randomness::seeded(7),
+            board: Board::default(),
+            limits: Limits {
+                max_waiting_jobs: 3,
+                ..Limits::default()
+            },
+        };
+        let person = accounts::local_person(&studio).await.expect("a person");
+        let stop = Stop::default();
+        tokio::spawn(worker::run(studio.clone(), stop.clone()));
+        let router = web::router(Site::new(studio.clone(), person, stop.clone()));
+        Self {
+            studio,
+            stop,
+            painter,
+            router,
+            _folder: folder,
+        }
+    }
+
+    pub(crate) fn allow_steps(&self, steps: usize) {
+        self.painter.permits.add_permits(steps);
+    }
+
+    /// From now on, the painter panics when it is asked for its cards.
+    pub(crate) fn break_painter(&self) {
+        self.painter.is_broken.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(
+            request(Method::GET, path)
+                .body(Body::empty())
+                .expect("a request"),
+        )
+        .await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(json(path, body)).await
+    }
+
+    /// A form as a browser sends it from a page of this site.
+    pub(crate) async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send(form(path, fields, &[])).await
+    }
+
+    /// A form as an island sends it.
+    pub(crate) async fn submit_part(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send(form(path, fields, &[("x-part", "card")])).await
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        Answer::read(self.open(request).await).await
+    }
+
+    /// The answer, its body unread.
+    pub(crate) async fn open(&self, request: Request<Body>) -> axum::response::Response {
+        self.router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("infallible")
+    }
+
+    /// Orders one picture and waits until it is there.
+    pub(crate) async fn drawn(&self, prompt: &str) -> Value {
+        let answer = self
+            .post(
+                "/v1/images/generations",
+                &serde_json::json!({ "prompt": prompt }),
+            )
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        answer.json()
+    }
+
+    pub(crate) async fn jobs(&self) -> Vec<Value> {
+        self.get("/v1/jobs").await.json()["data"]
+            .as_array()
+            .expect("a list")
+            .clone()
+    }
+
+    /// Waits until the job is over, and gives its status.
+    pub(crate) async fn over(&self, id: &str) -> String {
+        let person = accounts::local_person(&self.studio)
+            .await
+            .expect("a person");
+        let id = id.parse().expect("an id");
+        let job = studio::jobs::wait(&self.studio, person, id)
+            .await
+            .expect("reads")
+            .expect("a job");
+        job.state.name().to_owned()
+    }
+}
+
+pub(crate) fn request(method: Method, path: &str) -> axum::http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "localhost:8080")
+}
+
+pub(crate) fn json(path: &str, body: &Value) -> Request<Body> {
+    let request = request(Method::POST, path).header("content-type", "application/json");
+    request
+        .body(Body::from(body.to_string()))
+        .expect("a request")
+}
+
+pub(crate) fn form(path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Request<Body> {
+    let mut request = request(Method::POST, path)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("origin", "http://localhost:8080")
+        .header("sec-fetch-site", "same-origin");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish();
+    request.body(Body::from(body)).expect("a request")
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) async fn read(response: axum::response::Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, 64 << 20)
+            .await
+            .expect("a body")
+            .to_vec();
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).expect("text")
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("text"))
+    }
+
+    /// The error of a refusal, in the form that clients read.
+    pub(crate) fn error(&self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text());
+        let error = self.json()["error"].clone();
+        let mut names: Vec<&str> = error
+            .as_object()
+            .expect("an object")
+            .keys()
+            .map(String::as_str)
+            .collect();
+        names.sort_unstable();
+        assert_eq!(names, ["code", "message", "param", "type"]);
+        error
+    }
+}
+
+/// Server-sent events, one after the other.
+pub(crate) struct Events {
+    body: BodyDataStream,
+    unread: String,
+}
+
+impl Events {
+    pub(crate) fn of(response: axum::response::Response) -> Self {
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self {
+            body: response.into_body().into_data_stream(),
+            unread: String::new(),
+        }
+    }
+
+    /// The next event and its data; `None` at the end of the stream.
+    pub(crate) async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            if let Some((event, rest)) = self.unread.split_once("\n\n") {
+                let line = |name: &str| {
+                    event
+                        .lines()
+                        .find_map(|line| line.strip_prefix(name))
+                        .map(str::trim)
+                };
+                let (name, data) = (
+                    line("event:").expect("a name"),
+                    line("data:").expect("data"),
+                );
+                let told = (name.to_owned(), serde_json::from_str(data).expect("JSON"));
+                self.unread = rest.to_owned();
+                return Some(told);
+            }
+            let chunk = self.body.next().await?.expect("a chunk");
+            self.unread
+                .push_str(std::str::from_utf8(&chunk).expect("text"));
+        }
+    }
+
+    pub(crate) async fn rest(&mut self) -> Vec<(String, Value)> {
+        let mut all = Vec::new();
+        while let Some(event) = self.next().await {
+            all.push(event);
+        }
+        all
+    }
+}
