@@ -158,6 +158,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--guidance", type=float)
+    parser.add_argument("--real", type=Path, metavar="ATLAS",
+                        help="score real renders of the same scenes instead: what the judge can give at most")
     parser.add_argument("--groups", nargs="*", help="only these groups")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -172,7 +174,11 @@ def main() -> None:
     seeds = [1 + i % options.seeds for i in range(len(todo))]
     steps = options.steps or loaded[0]["steps_default"]
     guidance = options.guidance if options.guidance is not None else loaded[0]["guidance_default"]
-    pictures = draw(loaded, [c.prompt for c in todo], seeds, steps, guidance)
+    if options.real:
+        atlas, rng = compose.Atlas(options.real), np.random.default_rng(1)
+        pictures = np.stack([compose.render(c.scene, rng, atlas) for c in todo])
+    else:
+        pictures = draw(loaded, [c.prompt for c in todo], seeds, steps, guidance)
     scores = score(pictures, todo, judge, stored["names"])
     for what, (right, total) in scores.items():
         low, high = interval(right, total)

@@ -14,7 +14,8 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from training.compose import BACKGROUNDS, Atlas, Item, Scene, load_world, render, resized
+from training.compose import BACKGROUNDS, TINTS, Atlas, Item, Scene, load_world, render, resized
+from training.data import load_concepts
 from training.train_autoencoder import to_tensor
 
 INPUT_PX = 64
@@ -48,6 +49,7 @@ def practice(rng: np.random.Generator, atlas: Atlas, batch: int) -> tuple[torch.
     """Real renders of every style: pictures at the judge's size, concept ids, counts less one."""
     pictures, concepts, counts = [], [], []
     names = list(BACKGROUNDS)
+    tintable = {atlas.names.index(c.name) for c in load_concepts() if c.tintable}
     while len(pictures) < batch:
         style = atlas.styles[int(rng.integers(len(atlas.styles)))]
         concept = int(rng.integers(len(atlas.names)))
@@ -55,7 +57,8 @@ def practice(rng: np.random.Generator, atlas: Atlas, batch: int) -> tuple[torch.
             continue
         count = 1 if rng.random() < 0.6 else int(rng.integers(2, 5))
         background = "white" if rng.random() < 0.5 else names[int(rng.integers(len(names)))]
-        scene = Scene((Item(atlas.names[concept]),), count, None, style, background)
+        tint = list(TINTS)[int(rng.integers(len(TINTS)))] if concept in tintable and rng.random() < 0.4 else None
+        scene = Scene((Item(atlas.names[concept], tint),), count, None, style, background)
         if count == 1:
             picture = loose(scene, rng, atlas)
         else:
@@ -70,7 +73,7 @@ def practice(rng: np.random.Generator, atlas: Atlas, batch: int) -> tuple[torch.
 def loose(scene: Scene, rng: np.random.Generator, atlas: Atlas) -> np.ndarray:
     """One thing, anywhere, at 55 to 98 % of the picture, sometimes blurred: RGB uint8 at the judge's size."""
     size_px = int(INPUT_PX * rng.uniform(0.55, 0.98))
-    sprite = atlas.sprite(scene.items[0].concept, scene.style)
+    sprite = atlas.sprite(scene.items[0].concept, scene.style, scene.items[0].colour)
     if rng.random() < 0.5:  # through a smaller size, as a soft decoder would draw it
         sprite = resized(sprite, int(rng.integers(24, 65))).astype(np.uint8)
     sprite = resized(np.ascontiguousarray(sprite), size_px)
@@ -90,12 +93,15 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=6)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--resume", type=Path, help="go on from a judge's weights")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     atlas, _ = load_world(options.atlas)
     rng = np.random.default_rng(options.seed)
     judge = Judge(len(atlas.names)).to(memory_format=torch.channels_last)
+    if options.resume:
+        judge.load_state_dict(torch.load(options.resume)["judge"])
     optimiser = torch.optim.AdamW(judge.parameters(), lr=3e-3, weight_decay=0.02)
     began, step = time.process_time(), 0
     while (progress := (time.process_time() - began) / 60 / options.minutes) < 1:
