@@ -26,7 +26,7 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const GRACE: Duration = Duration::from_secs(5);
 
 #[derive(Args)]
-pub struct ServeArgs {
+pub(crate) struct ServeArgs {
     /// Address and port to listen on; of this machine only, since nobody has to sign in yet
     #[arg(long, env = "PINHOLE_LISTEN", default_value = DEFAULT_LISTEN, value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -39,7 +39,7 @@ pub struct ServeArgs {
 impl ServeArgs {
     /// What holds without a command line: the environment, then the defaults.
     #[must_use]
-    pub fn from_env() -> Self {
+    pub(crate) fn from_env() -> Self {
         #[derive(clap::Parser)]
         struct Alone {
             #[command(flatten)]
@@ -49,7 +49,7 @@ impl ServeArgs {
     }
 }
 
-pub fn run(args: &ServeArgs, data: &Path) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &ServeArgs, data: &Path) -> anyhow::Result<ExitCode> {
     start_log();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
