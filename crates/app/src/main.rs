@@ -19,7 +19,13 @@ struct Cli {
     command: Option<Command>,
 
     /// Folder that holds the database, the pictures and the pulled models; made when missing
-    #[arg(long, global = true, env = "PINHOLE_DATA", default_value = "pinhole-data", value_name = "FOLDER")]
+    #[arg(
+        long,
+        global = true,
+        env = "PINHOLE_DATA",
+        default_value = "pinhole-data",
+        value_name = "FOLDER"
+    )]
     data: PathBuf,
 }
 
@@ -49,7 +55,10 @@ fn main() -> ExitCode {
     })
 }
 
-#[expect(clippy::print_stderr, reason = "the person at the shell reads it there")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the person at the shell reads it there"
+)]
 fn complain(error: &anyhow::Error) {
     eprintln!("pinhole: {error:#}");
 }

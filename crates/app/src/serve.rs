@@ -64,8 +64,14 @@ pub(crate) fn run(args: &ServeArgs, data: &Path) -> anyhow::Result<ExitCode> {
 fn start_log() {
     let filter = EnvFilter::try_from_env("PINHOLE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let json = std::env::var("PINHOLE_LOG_FORMAT").is_ok_and(|format| format == "json");
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if json { log.json().try_init() } else { log.with_target(false).try_init() };
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = if json {
+        log.json().try_init()
+    } else {
+        log.with_target(false).try_init()
+    };
     // It fails only where a log runs already, and that one does as well.
     drop(started);
 }
@@ -113,19 +119,21 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
              Listen on 127.0.0.1, and reach it from elsewhere through an SSH tunnel."
         );
     }
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        ErrorKind::AddrInUse => anyhow::anyhow!(
-            "port {} is in use. Stop the program that uses it, or choose another port: \
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| match error.kind() {
+            ErrorKind::AddrInUse => anyhow::anyhow!(
+                "port {} is in use. Stop the program that uses it, or choose another port: \
              PINHOLE_LISTEN=127.0.0.1:8081 pinhole",
-            address.port()
-        ),
-        ErrorKind::PermissionDenied => anyhow::anyhow!(
-            "port {} needs more rights than this program has. Choose one above 1023: \
+                address.port()
+            ),
+            ErrorKind::PermissionDenied => anyhow::anyhow!(
+                "port {} needs more rights than this program has. Choose one above 1023: \
              PINHOLE_LISTEN=127.0.0.1:8080 pinhole",
-            address.port()
-        ),
-        _ => anyhow::anyhow!("{address} can't be listened on: {error}"),
-    })
+                address.port()
+            ),
+            _ => anyhow::anyhow!("{address} can't be listened on: {error}"),
+        })
 }
 
 /// Makes the data folder, and makes sure that this process alone works in it.
@@ -171,7 +179,10 @@ async fn open(data: &Path) -> anyhow::Result<Studio> {
     })
 }
 
-#[expect(clippy::print_stdout, reason = "the first thing that a newcomer looks for")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the first thing that a newcomer looks for"
+)]
 fn announce(args: &ServeArgs, address: SocketAddr) -> anyhow::Result<()> {
     println!("Pinhole is ready: http://{address}");
     if let Some(file) = &args.ready_file {

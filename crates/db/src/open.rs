@@ -42,7 +42,10 @@ pub enum DbError {
 #[derive(Clone, Debug)]
 pub enum Db {
     /// SQLite has one writer at a time, so the program queues its writers itself.
-    Sqlite { readers: SqlitePool, writer: SqlitePool },
+    Sqlite {
+        readers: SqlitePool,
+        writer: SqlitePool,
+    },
     Postgres(PgPool),
 }
 
@@ -71,8 +74,15 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
             .pragma("secure_delete", "on");
-        let pool = |max| SqlitePoolOptions::new().max_connections(max).acquire_timeout(ACQUIRE_TIMEOUT);
-        let writer = pool(1).connect_with(options.clone()).await.map_err(DbError::Open)?;
+        let pool = |max| {
+            SqlitePoolOptions::new()
+                .max_connections(max)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+        };
+        let writer = pool(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(DbError::Open)?;
         MIGRATIONS.run(&writer).await?;
         let readers = pool(MAX_READERS)
             .connect_with(options.read_only(true))
@@ -89,10 +99,11 @@ impl Db {
             .connect_with(options)
             .await
             .map_err(DbError::Open)?;
-        let found: String =
-            sqlx::query_scalar("SELECT datcollate FROM pg_database WHERE datname = current_database()")
-                .fetch_one(&pool)
-                .await?;
+        let found: String = sqlx::query_scalar(
+            "SELECT datcollate FROM pg_database WHERE datname = current_database()",
+        )
+        .fetch_one(&pool)
+        .await?;
         if found != "C" && found != "POSIX" {
             return Err(DbError::Collation { found });
         }

@@ -107,9 +107,8 @@ impl Sizes {
 
     #[must_use]
     pub fn allows(&self, size: Size) -> bool {
-        let edge = |n: u32| {
-            n >= self.min_edge && n <= self.max_edge && n.is_multiple_of(self.multiple_of)
-        };
+        let edge =
+            |n: u32| n >= self.min_edge && n <= self.max_edge && n.is_multiple_of(self.multiple_of);
         edge(size.width) && edge(size.height) && size.pixels() <= self.max_pixels
     }
 

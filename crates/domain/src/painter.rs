@@ -51,7 +51,9 @@ pub enum PaintError {
     /// The brief can't be drawn as it is; the message tells the person what to change.
     #[error("{0}")]
     Refused(String),
-    #[error("not enough memory to draw this: choose a smaller size, fewer pictures, or a smaller model")]
+    #[error(
+        "not enough memory to draw this: choose a smaller size, fewer pictures, or a smaller model"
+    )]
     OutOfMemory,
     /// The weights or the engine failed; the message is for the operator.
     #[error("{0}")]

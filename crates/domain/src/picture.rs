@@ -20,7 +20,10 @@ pub struct BadSize;
 impl Size {
     #[must_use]
     pub const fn square(edge: u32) -> Self {
-        Self { width: edge, height: edge }
+        Self {
+            width: edge,
+            height: edge,
+        }
     }
 
     #[must_use]
@@ -40,10 +43,17 @@ impl FromStr for Size {
     fn from_str(text: &str) -> Result<Self, BadSize> {
         let edge = |digits: &str| {
             let plain = digits.len() <= 5 && digits.bytes().all(|b| b.is_ascii_digit());
-            digits.parse().ok().filter(|n| plain && *n > 0).ok_or(BadSize)
+            digits
+                .parse()
+                .ok()
+                .filter(|n| plain && *n > 0)
+                .ok_or(BadSize)
         };
         let (width, height) = text.split_once('x').ok_or(BadSize)?;
-        Ok(Self { width: edge(width)?, height: edge(height)? })
+        Ok(Self {
+            width: edge(width)?,
+            height: edge(height)?,
+        })
     }
 }
 
@@ -146,8 +156,16 @@ mod tests {
 
     #[test]
     fn sizes_read_back_or_say_how_to_write_them() {
-        assert_eq!("512x256".parse(), Ok(Size { width: 512, height: 256 }));
-        for bad in ["", "512", "0x10", "-1x5", "+1x5", "1x", "1x2x3", "999999x1", "1 x2"] {
+        assert_eq!(
+            "512x256".parse(),
+            Ok(Size {
+                width: 512,
+                height: 256
+            })
+        );
+        for bad in [
+            "", "512", "0x10", "-1x5", "+1x5", "1x", "1x2x3", "999999x1", "1 x2",
+        ] {
             assert_eq!(bad.parse::<Size>(), Err(BadSize), "{bad:?}");
         }
     }

@@ -61,7 +61,10 @@ mod tests {
         assert_eq!(Prompt::new(" \n "), Err(BadPrompt::Empty));
         assert_eq!(Prompt::new("a\0b"), Err(BadPrompt::Control { at: 1 }));
         let long = "x".repeat(40_000);
-        assert_eq!(Prompt::new(&long), Err(BadPrompt::TooLong { chars: 40_000 }));
+        assert_eq!(
+            Prompt::new(&long),
+            Err(BadPrompt::TooLong { chars: 40_000 })
+        );
         assert!(Prompt::new(&"é".repeat(32_000)).is_ok());
     }
 

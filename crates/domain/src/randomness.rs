@@ -18,7 +18,9 @@ impl Randomness {
     /// If the operating system has no randomness to give, since nothing is safe then.
     #[must_use]
     pub fn system() -> Self {
-        Self::from(ChaCha20Rng::from_rng(&mut rand::rand_core::UnwrapErr(SysRng)))
+        Self::from(ChaCha20Rng::from_rng(&mut rand::rand_core::UnwrapErr(
+            SysRng,
+        )))
     }
 
     /// The same numbers each time, for tests.

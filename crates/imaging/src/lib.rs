@@ -20,13 +20,20 @@ const MAX_DECODE_BYTES: u64 = 256 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ImagingError {
     #[error("The picture can't be written as {name}: {source}", name = .format.name())]
-    Encode { format: Format, source: image::ImageError },
+    Encode {
+        format: Format,
+        source: image::ImageError,
+    },
     #[error("The file is not a readable PNG, JPEG or WebP picture: {0}")]
     Decode(#[source] image::ImageError),
 }
 
 /// Encodes a picture. `quality` (1 to 100) is for JPEG; PNG and WebP are written without loss.
-pub fn encode(pixels: &Pixels, format: Format, quality: Option<u8>) -> Result<Vec<u8>, ImagingError> {
+pub fn encode(
+    pixels: &Pixels,
+    format: Format,
+    quality: Option<u8>,
+) -> Result<Vec<u8>, ImagingError> {
     let Size { width, height } = pixels.size();
     let mut bytes = Vec::new();
     let write = |encoder: &mut dyn FnMut() -> image::ImageResult<()>| {
@@ -41,8 +48,12 @@ pub fn encode(pixels: &Pixels, format: Format, quality: Option<u8>) -> Result<Ve
         Format::Jpeg => {
             let quality = quality.unwrap_or(DEFAULT_JPEG_QUALITY).clamp(1, 100);
             write(&mut || {
-                JpegEncoder::new_with_quality(&mut bytes, quality)
-                    .write_image(pixels.rgb(), width, height, rgb)
+                JpegEncoder::new_with_quality(&mut bytes, quality).write_image(
+                    pixels.rgb(),
+                    width,
+                    height,
+                    rgb,
+                )
             })?;
         }
         Format::Webp => write(&mut || {
@@ -63,7 +74,9 @@ pub fn decode(bytes: &[u8]) -> Result<Pixels, ImagingError> {
     );
     if !known {
         let hint = image::error::ImageFormatHint::Unknown;
-        return Err(ImagingError::Decode(image::ImageError::Unsupported(hint.into())));
+        return Err(ImagingError::Decode(image::ImageError::Unsupported(
+            hint.into(),
+        )));
     }
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_DECODE_EDGE);
@@ -95,7 +108,10 @@ pub fn fit_within(pixels: &Pixels, edge: u32) -> Pixels {
         let exact = u64::from(n) * u64::from(edge) / u64::from(longest);
         u32::try_from(exact).unwrap_or(edge).max(1)
     };
-    let size = Size { width: scaled(width), height: scaled(height) };
+    let size = Size {
+        width: scaled(width),
+        height: scaled(height),
+    };
     let Some(full) = RgbImage::from_raw(width, height, pixels.rgb().to_vec()) else {
         return pixels.clone();
     };
@@ -116,7 +132,10 @@ mod tests {
 
     #[test]
     fn png_and_webp_come_back_bit_for_bit() {
-        let picture = gradient(Size { width: 37, height: 21 });
+        let picture = gradient(Size {
+            width: 37,
+            height: 21,
+        });
         for format in [Format::Png, Format::Webp] {
             let bytes = encode(&picture, format, None).expect("encodes");
             assert_eq!(decode(&bytes).expect("decodes"), picture, "{format:?}");
@@ -134,15 +153,29 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_is_an_error() {
-        for bytes in [&b""[..], b"not a picture", b"GIF89a\x01\x00\x01\x00", b"\x89PNG\r\n\x1a\n"] {
+        for bytes in [
+            &b""[..],
+            b"not a picture",
+            b"GIF89a\x01\x00\x01\x00",
+            b"\x89PNG\r\n\x1a\n",
+        ] {
             assert!(decode(bytes).is_err());
         }
     }
 
     #[test]
     fn fitting_keeps_the_shape_and_never_enlarges() {
-        let wide = gradient(Size { width: 200, height: 100 });
-        assert_eq!(fit_within(&wide, 50).size(), Size { width: 50, height: 25 });
+        let wide = gradient(Size {
+            width: 200,
+            height: 100,
+        });
+        assert_eq!(
+            fit_within(&wide, 50).size(),
+            Size {
+                width: 50,
+                height: 25
+            }
+        );
         assert_eq!(fit_within(&wide, 500), wide);
     }
 }

@@ -28,7 +28,10 @@ pub struct Shelf(Arc<dyn ObjectStore>);
 impl Shelf {
     /// A shelf in a folder, which is made when it is missing. A blob appears whole or not at all.
     pub fn folder(folder: &Path) -> Result<Self, ShelfError> {
-        let open = |reason: String| ShelfError::Open { folder: folder.to_owned(), reason };
+        let open = |reason: String| ShelfError::Open {
+            folder: folder.to_owned(),
+            reason,
+        };
         std::fs::create_dir_all(folder).map_err(|e| open(e.to_string()))?;
         let store = LocalFileSystem::new_with_prefix(folder).map_err(|e| open(e.to_string()))?;
         Ok(Self(Arc::new(store.with_automatic_cleanup(true))))
@@ -40,18 +43,30 @@ impl Shelf {
     }
 
     pub async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), ShelfError> {
-        self.0.put(&Key::from(key), bytes.into()).await.map_err(ShelfError::from)?;
+        self.0
+            .put(&Key::from(key), bytes.into())
+            .await
+            .map_err(ShelfError::from)?;
         Ok(())
     }
 
     pub async fn get(&self, key: &str) -> Result<Bytes, ShelfError> {
-        let found = self.0.get(&Key::from(key)).await.map_err(ShelfError::from)?;
+        let found = self
+            .0
+            .get(&Key::from(key))
+            .await
+            .map_err(ShelfError::from)?;
         found.bytes().await.map_err(ShelfError::from)
     }
 
     /// Deletes a blob; one that is gone already is no error.
     pub async fn delete(&self, key: &str) -> Result<(), ShelfError> {
-        match self.0.delete(&Key::from(key)).await.map_err(ShelfError::from) {
+        match self
+            .0
+            .delete(&Key::from(key))
+            .await
+            .map_err(ShelfError::from)
+        {
             Err(ShelfError::Missing(_)) => Ok(()),
             other => other,
         }
@@ -89,12 +104,27 @@ mod tests {
     #[tokio::test]
     async fn a_blob_is_kept_listed_and_deleted() {
         let folder = tempfile::tempdir().expect("a folder");
-        for shelf in [Shelf::memory(), Shelf::folder(folder.path()).expect("opens")] {
-            shelf.put("pictures/a.png", vec![1, 2, 3]).await.expect("puts");
-            assert_eq!(&shelf.get("pictures/a.png").await.expect("gets")[..], [1, 2, 3]);
-            assert_eq!(shelf.keys("pictures").await.expect("lists"), ["pictures/a.png"]);
+        for shelf in [
+            Shelf::memory(),
+            Shelf::folder(folder.path()).expect("opens"),
+        ] {
+            shelf
+                .put("pictures/a.png", vec![1, 2, 3])
+                .await
+                .expect("puts");
+            assert_eq!(
+                &shelf.get("pictures/a.png").await.expect("gets")[..],
+                [1, 2, 3]
+            );
+            assert_eq!(
+                shelf.keys("pictures").await.expect("lists"),
+                ["pictures/a.png"]
+            );
             shelf.delete("pictures/a.png").await.expect("deletes");
-            shelf.delete("pictures/a.png").await.expect("deleting twice is fine");
+            shelf
+                .delete("pictures/a.png")
+                .await
+                .expect("deleting twice is fine");
             let missing = shelf.get("pictures/a.png").await;
             assert!(matches!(missing, Err(ShelfError::Missing(_))));
         }

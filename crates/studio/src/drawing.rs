@@ -24,15 +24,25 @@ pub async fn draw(studio: &Studio, jobs: Vec<Job>, stop: &Stop) {
     let mut open: Vec<OpenJob> = Vec::new();
     for (index, job) in jobs.into_iter().enumerate() {
         let cancelled = studio.board.begin(job.id);
-        pieces.extend((0..job.count).map(|ordinal| Piece { job: index, ordinal }));
-        open.push(OpenJob { job, cancelled, results: Vec::new() });
+        pieces.extend((0..job.count).map(|ordinal| Piece {
+            job: index,
+            ordinal,
+        }));
+        open.push(OpenJob {
+            job,
+            cancelled,
+            results: Vec::new(),
+        });
     }
     let Some(first) = open.first() else { return };
     let model = first.job.model.clone();
     let Some((painter, card)) = routing::route(studio, Some(&model)) else {
         let message = format!("The model {model} is no longer here. Choose another one.");
         for job in open {
-            let error = JobError { code: "model_missing".to_owned(), message: message.clone() };
+            let error = JobError {
+                code: "model_missing".to_owned(),
+                message: message.clone(),
+            };
             record(studio, &job.job, Vec::new(), Vec::new(), Some(error)).await;
         }
         return;
@@ -72,11 +82,19 @@ async fn draw_pass(
     pass: Vec<Piece>,
     stop: &Stop,
 ) {
-    let briefs = pass.iter().map(|piece| brief(&open[piece.job].job, piece.ordinal)).collect();
+    let briefs = pass
+        .iter()
+        .map(|piece| brief(&open[piece.job].job, piece.ordinal))
+        .collect();
     let seats = pass.iter().map(|piece| {
         let OpenJob { job, cancelled, .. } = &open[piece.job];
         let left = job.count - piece.ordinal;
-        Seat { job: job.id, ordinal: piece.ordinal, left, cancelled: Arc::clone(cancelled) }
+        Seat {
+            job: job.id,
+            ordinal: piece.ordinal,
+            left,
+            cancelled: Arc::clone(cancelled),
+        }
     });
     let watch = PassWatch {
         board: studio.board.clone(),
@@ -84,11 +102,22 @@ async fn draw_pass(
         stop: stop.clone(),
         began: Instant::now(),
     };
-    let Some(model) = pass.first().map(|piece| open[piece.job].job.model.clone()) else { return };
-    let mut results = painter.paint(&model, briefs, Arc::new(watch)).await.into_iter();
+    let Some(model) = pass.first().map(|piece| open[piece.job].job.model.clone()) else {
+        return;
+    };
+    let mut results = painter
+        .paint(&model, briefs, Arc::new(watch))
+        .await
+        .into_iter();
     for piece in pass {
-        let missing = || Err(PaintError::Failed("the painter answered too few pictures".to_owned()));
-        open[piece.job].results.push(results.next().unwrap_or_else(missing));
+        let missing = || {
+            Err(PaintError::Failed(
+                "the painter answered too few pictures".to_owned(),
+            ))
+        };
+        open[piece.job]
+            .results
+            .push(results.next().unwrap_or_else(missing));
     }
 }
 
@@ -121,15 +150,24 @@ struct PassWatch {
 }
 
 impl Watch for PassWatch {
-    fn step(&self, index: usize, step: u32, steps: u32, preview: Option<&Pixels>) -> ControlFlow<()> {
-        let Some(seat) = self.seats.get(index) else { return ControlFlow::Break(()) };
+    fn step(
+        &self,
+        index: usize,
+        step: u32,
+        steps: u32,
+        preview: Option<&Pixels>,
+    ) -> ControlFlow<()> {
+        let Some(seat) = self.seats.get(index) else {
+            return ControlFlow::Break(());
+        };
         if self.stop.is_set() || seat.cancelled.load(Ordering::SeqCst) {
             return ControlFlow::Break(());
         }
         let preview = preview.map(|pixels| Arc::new(pixels.clone()));
         let passes = (seat.left as usize).div_ceil(self.seats.len().max(1));
         let elapsed_ms = self.began.elapsed().as_millis();
-        let steps_left = u128::from(steps - step.min(steps)) + u128::from(steps) * (passes as u128 - 1);
+        let steps_left =
+            u128::from(steps - step.min(steps)) + u128::from(steps) * (passes as u128 - 1);
         let left_ms = elapsed_ms * steps_left / u128::from(step.max(1));
         self.board.update(seat.job, |progress| {
             progress.left_ms = u64::try_from(left_ms).ok();
@@ -144,12 +182,19 @@ impl Watch for PassWatch {
 }
 
 /// Stores what a job brought, or puts the job back where the program is stopping.
-async fn settle(studio: &Studio, open: &OpenJob, results: Vec<Result<Painted, PaintError>>, stop: &Stop) {
+async fn settle(
+    studio: &Studio,
+    open: &OpenJob,
+    results: Vec<Result<Painted, PaintError>>,
+    stop: &Stop,
+) {
     let job = &open.job;
     if open.cancelled.load(Ordering::SeqCst) {
         return;
     }
-    let cut_off = results.iter().any(|result| matches!(result, Err(PaintError::Cancelled)));
+    let cut_off = results
+        .iter()
+        .any(|result| matches!(result, Err(PaintError::Cancelled)));
     if cut_off && stop.is_set() {
         if let Err(error) = queue::put_back(studio, job.id).await {
             // The next start finds it as a job of a dead process, and puts it back then.
@@ -178,7 +223,12 @@ async fn settle(studio: &Studio, open: &OpenJob, results: Vec<Result<Painted, Pa
     record(studio, job, pictures, unknown_words, error).await;
 }
 
-async fn store(studio: &Studio, job: &Job, ordinal: u32, pixels: &Pixels) -> Result<NewPicture, JobError> {
+async fn store(
+    studio: &Studio,
+    job: &Job,
+    ordinal: u32,
+    pixels: &Pixels,
+) -> Result<NewPicture, JobError> {
     pictures::store(studio, job, ordinal, pixels).await.map_err(|failure| {
         tracing::error!(error = %failure, job = %job.id, "a picture could not be stored");
         match failure {
@@ -210,7 +260,10 @@ fn explain(job: &Job, refusal: PaintError) -> JobError {
             )
         }
     };
-    JobError { code: code.to_owned(), message }
+    JobError {
+        code: code.to_owned(),
+        message,
+    }
 }
 
 async fn record(
@@ -220,8 +273,16 @@ async fn record(
     unknown_words: Vec<String>,
     error: Option<JobError>,
 ) {
-    let state = if pictures.is_empty() { State::Failed } else { State::Done };
-    let outcome = Outcome { pictures, unknown_words, error };
+    let state = if pictures.is_empty() {
+        State::Failed
+    } else {
+        State::Done
+    };
+    let outcome = Outcome {
+        pictures,
+        unknown_words,
+        error,
+    };
     match queue::finish(studio, job.id, &outcome).await {
         Ok(true) => studio.board.end(job.id, state),
         // Cancelled while it was being stored: nobody wants these files.
@@ -241,7 +302,11 @@ async fn fail_unrecorded(studio: &Studio, job: &Job) {
         code: "storage_failed".to_owned(),
         message: "The picture was drawn, but could not be recorded. Nothing was charged. Try again; if it happens again, tell the operator.".to_owned(),
     };
-    let outcome = Outcome { pictures: Vec::new(), unknown_words: Vec::new(), error: Some(error) };
+    let outcome = Outcome {
+        pictures: Vec::new(),
+        unknown_words: Vec::new(),
+        error: Some(error),
+    };
     if let Err(failure) = queue::finish(studio, job.id, &outcome).await {
         tracing::error!(error = %failure, job = %job.id, "nor could its failure");
     }

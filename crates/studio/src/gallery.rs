@@ -30,7 +30,10 @@ pub async fn page(
         .await
     })?;
     let more = rows.len() > limit as usize;
-    let pictures = rows.into_iter().take(limit as usize).map(PictureRow::into_picture);
+    let pictures = rows
+        .into_iter()
+        .take(limit as usize)
+        .map(PictureRow::into_picture);
     let items = pictures.collect::<Result<Vec<_>, _>>()?;
     let next = items.last().map(|picture| picture.id).filter(|_| more);
     Ok(Page { items, next })

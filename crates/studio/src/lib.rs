@@ -50,7 +50,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_waiting_jobs: 200, max_pictures_per_order: 10, max_attempts: 3 }
+        Self {
+            max_waiting_jobs: 200,
+            max_pictures_per_order: 10,
+            max_attempts: 3,
+        }
     }
 }
 

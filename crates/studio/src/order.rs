@@ -50,7 +50,11 @@ pub enum Quality {
 pub enum OrderError {
     /// A field is wrong: its name, a code for programs, and what to do.
     #[error("{message}")]
-    Invalid { param: &'static str, code: &'static str, message: String },
+    Invalid {
+        param: &'static str,
+        code: &'static str,
+        message: String,
+    },
     #[error("There is no model named {name:?} here. Available: {available}.")]
     UnknownModel { name: String, available: String },
     #[error("{waiting} jobs are waiting already. Try again in {retry_after_s} seconds.")]
@@ -64,7 +68,8 @@ pub const MAX_PREVIEWS: u32 = 8;
 
 /// Checks an order and puts it into the queue.
 pub async fn place(studio: &Studio, person: PersonId, form: OrderForm) -> Result<Job, OrderError> {
-    let (_, card) = routing::route(studio, form.model.as_ref()).ok_or_else(|| no_model(studio, &form))?;
+    let (_, card) =
+        routing::route(studio, form.model.as_ref()).ok_or_else(|| no_model(studio, &form))?;
     let new = check(studio, person, form, &card)?;
     studio.board.add(new.id, new.count);
     let enqueued = queue::enqueue(studio, &new).await;
@@ -73,7 +78,10 @@ pub async fn place(studio: &Studio, person: PersonId, form: OrderForm) -> Result
     }
     if let Enqueued::Full { waiting } = enqueued? {
         let retry_after_s = QUEUE_FULL_RETRY_S;
-        return Err(OrderError::QueueFull { waiting, retry_after_s });
+        return Err(OrderError::QueueFull {
+            waiting,
+            retry_after_s,
+        });
     }
     studio.board.announce();
     let job = jobs::find(studio, person, new.id).await?;
@@ -84,7 +92,10 @@ fn no_model(studio: &Studio, form: &OrderForm) -> OrderError {
     let names = routing::models(studio);
     let names: Vec<&str> = names.iter().map(|card| card.name.as_str()).collect();
     let name = form.model.as_ref().map_or("", ModelName::as_str);
-    OrderError::UnknownModel { name: name.chars().take(100).collect(), available: names.join(", ") }
+    OrderError::UnknownModel {
+        name: name.chars().take(100).collect(),
+        available: names.join(", "),
+    }
 }
 
 fn check(
@@ -121,7 +132,11 @@ fn check(
 }
 
 fn invalid(param: &'static str, code: &'static str, message: String) -> OrderError {
-    OrderError::Invalid { param, code, message }
+    OrderError::Invalid {
+        param,
+        code,
+        message,
+    }
 }
 
 fn prompt(param: &'static str, text: &Prose) -> Result<Prompt, OrderError> {
@@ -141,7 +156,10 @@ fn size(asked: Option<Size>, card: &ModelCard) -> Result<Size, OrderError> {
         return Ok(size);
     }
     let limits = card.sizes.in_words();
-    let message = format!("{} can't draw {size}: it draws {limits}. Use one of those, or auto.", card.title);
+    let message = format!(
+        "{} can't draw {size}: it draws {limits}. Use one of those, or auto.",
+        card.title
+    );
     Err(invalid("size", "invalid_value", message))
 }
 
@@ -167,7 +185,10 @@ fn steps(asked: Option<u32>, quality: Quality, card: &ModelCard) -> Result<u32, 
     if span.contains(&steps) {
         return Ok(steps);
     }
-    let message = format!("steps is {steps}; {} takes {} to {}.", card.title, span.min, span.max);
+    let message = format!(
+        "steps is {steps}; {} takes {} to {}.",
+        card.title, span.min, span.max
+    );
     Err(invalid("steps", "invalid_value", message))
 }
 
@@ -181,7 +202,10 @@ fn guidance(asked: Option<f32>, card: &ModelCard) -> Result<f32, OrderError> {
         }
         (Some(asked), Some(span)) if span.contains(&asked) => Ok(asked),
         (Some(asked), Some(span)) => {
-            let message = format!("guidance is {asked}; {} takes {} to {}.", card.title, span.min, span.max);
+            let message = format!(
+                "guidance is {asked}; {} takes {} to {}.",
+                card.title, span.min, span.max
+            );
             Err(invalid("guidance", "invalid_value", message))
         }
     }

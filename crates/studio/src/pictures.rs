@@ -136,7 +136,11 @@ pub(crate) async fn sweep(studio: &Studio) -> Result<usize, Failure> {
 }
 
 /// A person's picture; `None` where there is none, or where it is somebody else's.
-pub async fn find(studio: &Studio, person: PersonId, id: PictureId) -> Result<Option<Picture>, Failure> {
+pub async fn find(
+    studio: &Studio,
+    person: PersonId,
+    id: PictureId,
+) -> Result<Option<Picture>, Failure> {
     let mut tx = studio.db.read().await?;
     let row = find_row(&mut tx, person, id).await?;
     row.map(PictureRow::into_picture).transpose()
@@ -151,9 +155,14 @@ pub async fn file(
     format: Format,
     quality: Option<u8>,
 ) -> Result<Option<File>, Failure> {
-    let Some(stored) = stored(studio, person, id).await? else { return Ok(None) };
+    let Some(stored) = stored(studio, person, id).await? else {
+        return Ok(None);
+    };
     if format == Format::Png {
-        return Ok(Some(File { bytes: stored, format }));
+        return Ok(Some(File {
+            bytes: stored,
+            format,
+        }));
     }
     let bytes = imaging::encode(&imaging::decode(&stored)?, format, quality)?;
     Ok(Some(File { bytes, format }))
@@ -161,7 +170,10 @@ pub async fn file(
 
 /// A preview as a file. `quality`, 1 to 100, is for JPEG.
 pub fn encode(pixels: &Pixels, format: Format, quality: Option<u8>) -> Result<File, Failure> {
-    Ok(File { bytes: imaging::encode(pixels, format, quality)?, format })
+    Ok(File {
+        bytes: imaging::encode(pixels, format, quality)?,
+        format,
+    })
 }
 
 /// The picture made small, its longer edge at most `edge` pixels, as JPEG.
@@ -171,13 +183,22 @@ pub async fn thumbnail(
     id: PictureId,
     edge: u32,
 ) -> Result<Option<File>, Failure> {
-    let Some(stored) = stored(studio, person, id).await? else { return Ok(None) };
+    let Some(stored) = stored(studio, person, id).await? else {
+        return Ok(None);
+    };
     let small = imaging::fit_within(&imaging::decode(&stored)?, edge);
     let bytes = imaging::encode(&small, Format::Jpeg, None)?;
-    Ok(Some(File { bytes, format: Format::Jpeg }))
+    Ok(Some(File {
+        bytes,
+        format: Format::Jpeg,
+    }))
 }
 
-async fn stored(studio: &Studio, person: PersonId, id: PictureId) -> Result<Option<Vec<u8>>, Failure> {
+async fn stored(
+    studio: &Studio,
+    person: PersonId,
+    id: PictureId,
+) -> Result<Option<Vec<u8>>, Failure> {
     let mut tx = studio.db.read().await?;
     let row = find_row(&mut tx, person, id).await?;
     drop(tx);
@@ -191,7 +212,9 @@ async fn stored(studio: &Studio, person: PersonId, id: PictureId) -> Result<Opti
 /// none.
 pub async fn delete(studio: &Studio, person: PersonId, id: PictureId) -> Result<bool, Failure> {
     let mut tx = studio.db.write().await?;
-    let Some(row) = find_row(&mut tx, person, id).await? else { return Ok(false) };
+    let Some(row) = find_row(&mut tx, person, id).await? else {
+        return Ok(false);
+    };
     on!(tx, conn => {
         sqlx::query("DELETE FROM picture WHERE id = $1")
             .bind(&row.id)
@@ -218,7 +241,11 @@ pub(crate) async fn of_job(tx: &mut Tx, job: JobId) -> Result<Vec<Picture>, Fail
     rows.into_iter().map(PictureRow::into_picture).collect()
 }
 
-async fn find_row(tx: &mut Tx, person: PersonId, id: PictureId) -> Result<Option<PictureRow>, Failure> {
+async fn find_row(
+    tx: &mut Tx,
+    person: PersonId,
+    id: PictureId,
+) -> Result<Option<PictureRow>, Failure> {
     Ok(on!(tx, conn => {
         sqlx::query_as(
             "SELECT picture.*, job.model, job.prompt FROM picture \
@@ -256,7 +283,10 @@ impl PictureRow {
             job: self.job_id.parse().map_err(|_| row("job"))?,
             ordinal: number(self.ordinal, "ordinal")?,
             seed: number(self.seed, "seed")?,
-            size: Size { width: number(self.width, "width")?, height: number(self.height, "height")? },
+            size: Size {
+                width: number(self.width, "width")?,
+                height: number(self.height, "height")?,
+            },
             prompt: Prompt::new(&self.prompt).map_err(|_| row("prompt"))?,
             size_bytes: u64::try_from(self.size_bytes).map_err(|_| row("size"))?,
             sha256: self.sha256.clone(),

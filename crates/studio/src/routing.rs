@@ -10,7 +10,11 @@ use crate::Studio;
 /// Every model that can be asked for now; the first is the default.
 #[must_use]
 pub fn models(studio: &Studio) -> Vec<ModelCard> {
-    studio.painters.iter().flat_map(|painter| painter.cards()).collect()
+    studio
+        .painters
+        .iter()
+        .flat_map(|painter| painter.cards())
+        .collect()
 }
 
 /// The painter of a model, and the model's card. No name means the default model.

@@ -49,7 +49,13 @@ impl State {
 impl FromStr for State {
     type Err = Failure;
     fn from_str(text: &str) -> Result<Self, Failure> {
-        let all = [Self::Queued, Self::Drawing, Self::Done, Self::Failed, Self::Cancelled];
+        let all = [
+            Self::Queued,
+            Self::Drawing,
+            Self::Done,
+            Self::Failed,
+            Self::Cancelled,
+        ];
         let known = all.into_iter().find(|state| state.name() == text);
         known.ok_or_else(|| Failure::Row(format!("job state {text:?}")))
     }
@@ -196,19 +202,26 @@ impl JobRow {
             state: self.state.parse()?,
             prompt: words(&self.prompt)?,
             negative_prompt: self.negative_prompt.as_deref().map(words).transpose()?,
-            size: Size { width: number(self.width, "width")?, height: number(self.height, "height")? },
+            size: Size {
+                width: number(self.width, "width")?,
+                height: number(self.height, "height")?,
+            },
             count: number(self.count, "count")?,
             steps: number(self.steps, "steps")?,
-            #[expect(clippy::cast_possible_truncation, reason = "it was an f32 when it was stored")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "it was an f32 when it was stored"
+            )]
             guidance: self.guidance as f32,
             seed: number(self.seed, "seed")?,
             previews: number(self.previews, "previews")?,
             attempts: number(self.attempts, "attempts")?,
             unknown_words: serde_json::from_str(&self.unknown_words).map_err(|_| row("words"))?,
             error: match (&self.error_code, &self.error_message) {
-                (Some(code), Some(message)) => {
-                    Some(JobError { code: code.clone(), message: message.clone() })
-                }
+                (Some(code), Some(message)) => Some(JobError {
+                    code: code.clone(),
+                    message: message.clone(),
+                }),
                 _ => None,
             },
             created: Moment::from_millis(self.created_ms),

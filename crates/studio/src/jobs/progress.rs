@@ -61,8 +61,16 @@ impl Board {
         let mut entries = self.entries();
         let ahead = u32::try_from(entries.waiting.len()).unwrap_or(u32::MAX);
         let pictures = vec![Sketch::default(); count as usize];
-        let waiting = Progress { state: State::Queued, ahead, pictures, left_ms: None };
-        let entry = Entry { progress: watch::Sender::new(waiting), cancelled: Arc::default() };
+        let waiting = Progress {
+            state: State::Queued,
+            ahead,
+            pictures,
+            left_ms: None,
+        };
+        let entry = Entry {
+            progress: watch::Sender::new(waiting),
+            cancelled: Arc::default(),
+        };
         entries.live.insert(id, entry);
         entries.waiting.push(id);
     }
@@ -75,7 +83,10 @@ impl Board {
     /// Follows an unfinished job; `None` where it is over.
     #[must_use]
     pub fn watch(&self, id: JobId) -> Option<watch::Receiver<Progress>> {
-        self.entries().live.get(&id).map(|entry| entry.progress.subscribe())
+        self.entries()
+            .live
+            .get(&id)
+            .map(|entry| entry.progress.subscribe())
     }
 
     /// Returns once a job was announced since the last call.
@@ -87,8 +98,12 @@ impl Board {
         let mut entries = self.entries();
         entries.leave_line(id);
         // A job that left the board between claim and here was cancelled.
-        let Some(entry) = entries.live.get(&id) else { return Arc::new(AtomicBool::new(true)) };
-        entry.progress.send_modify(|progress| progress.state = State::Drawing);
+        let Some(entry) = entries.live.get(&id) else {
+            return Arc::new(AtomicBool::new(true));
+        };
+        entry
+            .progress
+            .send_modify(|progress| progress.state = State::Drawing);
         Arc::clone(&entry.cancelled)
     }
 
@@ -103,7 +118,9 @@ impl Board {
         let mut entries = self.entries();
         entries.leave_line(id);
         if let Some(entry) = entries.live.remove(&id) {
-            entry.progress.send_modify(|progress| progress.state = state);
+            entry
+                .progress
+                .send_modify(|progress| progress.state = state);
         }
     }
 
@@ -115,18 +132,25 @@ impl Board {
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
-        self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Entries {
     fn leave_line(&mut self, id: JobId) {
-        let Some(place) = self.waiting.iter().position(|waiting| *waiting == id) else { return };
+        let Some(place) = self.waiting.iter().position(|waiting| *waiting == id) else {
+            return;
+        };
         self.waiting.remove(place);
         for (ahead, behind) in self.waiting.iter().enumerate().skip(place) {
             if let Some(entry) = self.live.get(behind) {
                 let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
-                entry.progress.send_modify(|progress| progress.ahead = ahead);
+                entry
+                    .progress
+                    .send_modify(|progress| progress.ahead = ahead);
             }
         }
     }

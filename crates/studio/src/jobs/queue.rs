@@ -40,7 +40,9 @@ pub async fn enqueue(studio: &Studio, job: &NewJob) -> Result<Enqueued, Failure>
         sqlx::query_scalar("SELECT COUNT(*) FROM job WHERE state = 'queued'").fetch_one(conn).await
     })?;
     if waiting >= i64::from(studio.limits.max_waiting_jobs) {
-        return Ok(Enqueued::Full { waiting: u32::try_from(waiting).unwrap_or(u32::MAX) });
+        return Ok(Enqueued::Full {
+            waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
+        });
     }
     on!(tx, conn => {
         sqlx::query(
@@ -121,7 +123,9 @@ async fn waiting_alike(tx: &mut Tx) -> Result<Vec<JobRow>, Failure> {
     let oldest: Option<JobRow> = on!(tx, conn => {
         sqlx::query_as(sqlx::AssertSqlSafe(first)).fetch_optional(conn).await
     })?;
-    let Some(oldest) = oldest else { return Ok(Vec::new()) };
+    let Some(oldest) = oldest else {
+        return Ok(Vec::new());
+    };
     Ok(on!(tx, conn => {
         sqlx::query_as(sqlx::AssertSqlSafe(alike))
             .bind(&oldest.model)
@@ -145,7 +149,11 @@ pub struct Outcome {
 /// Records what a job brought. `false` where it is no longer being drawn, because it was cancelled
 /// meanwhile: then nothing is recorded.
 pub async fn finish(studio: &Studio, id: JobId, outcome: &Outcome) -> Result<bool, Failure> {
-    let state = if outcome.pictures.is_empty() { State::Failed } else { State::Done };
+    let state = if outcome.pictures.is_empty() {
+        State::Failed
+    } else {
+        State::Done
+    };
     let words = serde_json::to_string(&outcome.unknown_words).unwrap_or_else(|_| "[]".to_owned());
     let mut tx = studio.db.write().await?;
     let changed = on!(tx, conn => {
@@ -237,6 +245,8 @@ pub async fn recover(studio: &Studio) -> Result<Vec<(JobId, u32)>, Failure> {
             .await
     })?;
     tx.commit().await?;
-    let waiting = rows.into_iter().map(|row| row.into_job().map(|job| (job.id, job.count)));
+    let waiting = rows
+        .into_iter()
+        .map(|row| row.into_job().map(|job| (job.id, job.count)));
     waiting.collect()
 }

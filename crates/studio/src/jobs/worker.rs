@@ -44,7 +44,11 @@ pub async fn take_over(studio: &Studio) -> Result<(), Failure> {
     let waiting = queue::recover(studio).await?;
     let swept = pictures::sweep(studio).await?;
     if !waiting.is_empty() || swept > 0 {
-        tracing::info!(jobs = waiting.len(), files_deleted = swept, "took over from a former process");
+        tracing::info!(
+            jobs = waiting.len(),
+            files_deleted = swept,
+            "took over from a former process"
+        );
     }
     for (id, count) in waiting {
         studio.board.add(id, count);

@@ -55,8 +55,16 @@ impl Painter for ScriptedPainter {
             licence: "Apache-2.0".to_owned(),
             place: Place::Here,
             sizes: Sizes::only(SIZE),
-            steps: Span { min: 1, max: 20, default: 4 },
-            guidance: Some(Span { min: 1.0, max: 10.0, default: 3.0 }),
+            steps: Span {
+                min: 1,
+                max: 20,
+                default: 4,
+            },
+            guidance: Some(Span {
+                min: 1.0,
+                max: 10.0,
+                default: 3.0,
+            }),
             negative_prompt: false,
             max_batch: 4,
             examples: Vec::new(),
@@ -71,7 +79,10 @@ impl Painter for ScriptedPainter {
     ) -> Pin<Box<dyn Future<Output = Paintings> + Send + 'a>> {
         Box::pin(async move {
             let prompts = briefs.iter().map(|brief| brief.prompt.expose().to_owned());
-            self.passes.lock().expect("unpoisoned").push(prompts.collect());
+            self.passes
+                .lock()
+                .expect("unpoisoned")
+                .push(prompts.collect());
             let mut stopped = vec![false; briefs.len()];
             for step in 1..=briefs[0].steps {
                 self.permits.acquire().await.expect("open").forget();
@@ -93,7 +104,10 @@ impl Painter for ScriptedPainter {
                 } else if broken.contains(brief.prompt.expose()) && brief.seed % 2 == 1 {
                     Err(PaintError::Failed("as scripted".to_owned()))
                 } else {
-                    Ok(Painted { pixels: colour(brief.seed), unknown_words: vec!["zorp".to_owned()] })
+                    Ok(Painted {
+                        pixels: colour(brief.seed),
+                        unknown_words: vec!["zorp".to_owned()],
+                    })
                 }
             });
             results.collect()
@@ -120,7 +134,12 @@ impl Stage {
         let painter = ScriptedPainter::new();
         let studio = open(folder.path(), &painter).await;
         let person = accounts::local_person(&studio).await.expect("a person");
-        Self { studio, painter, person, folder }
+        Self {
+            studio,
+            painter,
+            person,
+            folder,
+        }
     }
 
     /// The same data, as a process finds it that starts after this one ended.
@@ -128,23 +147,36 @@ impl Stage {
         self.studio.db.close().await;
         let painter = ScriptedPainter::new();
         let studio = open(self.folder.path(), &painter).await;
-        Self { studio, painter, ..self }
+        Self {
+            studio,
+            painter,
+            ..self
+        }
     }
 }
 
 async fn open(folder: &std::path::Path, painter: &Arc<ScriptedPainter>) -> Studio {
     let painter: Arc<dyn Painter> = Arc::clone(painter) as _;
     Studio {
-        db: Db::open(&Location::File(folder.join("pinhole.db"))).await.expect("opens"),
+        db: Db::open(&Location::File(folder.join("pinhole.db")))
+            .await
+            .expect("opens"),
         shelf: Shelf::folder(&folder.join("blobs")).expect("opens"),
         painters: Arc::new([painter]),
         clock: Clock::manual(Moment::from_millis(1_800_000_000_000)),
         randomness: Randomness::seeded(7),
         board: Board::default(),
-        limits: Limits { max_waiting_jobs: 5, ..Limits::default() },
+        limits: Limits {
+            max_waiting_jobs: 5,
+            ..Limits::default()
+        },
     }
 }
 
 pub fn form(prompt: &str) -> OrderForm {
-    OrderForm { prompt: Prose(prompt.to_owned()), seed: Some(10), ..OrderForm::default() }
+    OrderForm {
+        prompt: Prose(prompt.to_owned()),
+        seed: Some(10),
+        ..OrderForm::default()
+    }
 }
