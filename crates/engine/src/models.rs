@@ -14,7 +14,7 @@ use crate::{diffusion, mini, shipped};
 #[derive(Clone, Debug)]
 pub(crate) struct Models {
     catalogue: Arc<Catalogue>,
-    folder: PathBuf,
+    folder: Option<PathBuf>,
 }
 
 /// Where a model comes from.
@@ -32,7 +32,7 @@ pub(crate) enum Model {
 }
 
 impl Models {
-    pub(crate) fn new(catalogue: Catalogue, folder: PathBuf) -> Self {
+    pub(crate) fn new(catalogue: Catalogue, folder: Option<PathBuf>) -> Self {
         Self {
             catalogue: Arc::new(catalogue),
             folder,
@@ -67,13 +67,18 @@ impl Models {
     }
 
     fn pulled(&self) -> impl Iterator<Item = Installed> {
-        let installed = self.catalogue.installed(&self.folder).into_iter();
+        let folders = self.folder.iter();
+        let installed = folders.flat_map(|folder| self.catalogue.installed(folder));
         installed.filter(|installed| installed.entry.can_draw())
     }
 
     /// Models of the shipped one's make that the operator put into the folder.
     fn minis(&self) -> impl Iterator<Item = (PathBuf, mini::Settings)> {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten();
+        let entries = self
+            .folder
+            .iter()
+            .filter_map(|folder| fs::read_dir(folder).ok())
+            .flatten();
         entries.filter_map(|entry| {
             let folder = entry.ok()?.path();
             let file = folder.join(mini::FILES[0]);

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -24,6 +24,19 @@ use crate::models::Models;
 /// Drawings that may wait for the one being drawn. Whoever orders more is told to come back.
 const MAX_WAITING: usize = 64;
 
+/// What the painter may use.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Where pulled models lie, a folder each; it need not exist. Without one, the shipped model
+    /// alone is drawn with.
+    pub models: Option<PathBuf>,
+    /// What the pulled models are. Without one, it is the catalogue inside the program.
+    pub catalogue: Option<Catalogue>,
+    /// Most that models and drawings may take together in memory. Without one, it is what the
+    /// system calls available.
+    pub memory_limit_bytes: Option<u64>,
+}
+
 /// Draws with the shipped model and with every installed one.
 pub struct LocalPainter {
     models: Models,
@@ -38,23 +51,17 @@ struct Order {
 }
 
 impl LocalPainter {
-    /// Starts the drawing thread; no model is loaded before it is asked for. Pulled models lie in
-    /// `models`, a folder each; it need not exist.
+    /// Starts the drawing thread; no model is loaded before it is asked for.
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn new(models: &Path) -> std::io::Result<Self> {
-        Self::open(Catalogue::shipped(), models, None)
-    }
-
-    /// The same with a catalogue of one's own, and with a limit of what models and drawings may
-    /// take together in memory. Without a limit, it is what the system calls available.
-    pub fn open(
-        catalogue: Catalogue,
-        models: &Path,
-        memory_limit_bytes: Option<u64>,
-    ) -> std::io::Result<Self> {
-        let models = Models::new(catalogue, models.to_owned());
+    pub fn new(settings: Settings) -> std::io::Result<Self> {
+        let Settings {
+            models,
+            catalogue,
+            memory_limit_bytes,
+        } = settings;
+        let models = Models::new(catalogue.unwrap_or_else(Catalogue::shipped), models);
         let (orders, waiting) = sync_channel(MAX_WAITING);
         let easel = Easel::new(models.clone(), memory_limit_bytes);
         thread::Builder::new()
@@ -145,6 +152,7 @@ mod tests {
     use domain::prompt::Prompt;
     use futures::executor::block_on;
     use std::ops::ControlFlow;
+    use std::path::Path;
 
     struct Patient;
 
@@ -163,13 +171,22 @@ mod tests {
     }
 
     fn tiny_in(folder: &Path) -> ModelName {
-        std::fs::create_dir_all(folder.join("tiny")).expect("folder");
-        tiny::write(&folder.join("tiny"));
-        ModelName::new("tiny")
+        model_in(folder, "tiny")
+    }
+
+    fn model_in(folder: &Path, name: &str) -> ModelName {
+        std::fs::create_dir_all(folder.join(name)).expect("folder");
+        tiny::write(&folder.join(name), name);
+        ModelName::new(name)
     }
 
     fn painter(folder: &Path, memory_limit_bytes: Option<u64>) -> LocalPainter {
-        LocalPainter::open(Catalogue::shipped(), folder, memory_limit_bytes).expect("a thread")
+        let settings = Settings {
+            models: Some(folder.to_owned()),
+            memory_limit_bytes,
+            ..Settings::default()
+        };
+        LocalPainter::new(settings).expect("a thread")
     }
 
     fn frog() -> Brief {
@@ -225,6 +242,20 @@ mod tests {
             Arc::new(Patient),
         );
         assert!(drawn.iter().all(Result::is_ok));
+    }
+
+    #[test]
+    fn a_model_makes_room_for_the_next_one() {
+        let folder = tempfile::tempdir().expect("folder");
+        let models = ["one", "two"].map(|name| model_in(folder.path(), name));
+        let pipeline = tiny::pipeline("euler");
+        let (held, drawing) = (pipeline.weights_bytes(), pipeline.drawing_bytes(2));
+        // Room to draw with one at hand, and not with two.
+        let painter = painter(folder.path(), Some(held * 3 / 2 + drawing));
+        for model in [&models[0], &models[1], &models[1], &models[0]] {
+            let drawn = paint(&painter, model, Arc::new(Patient));
+            assert!(drawn.iter().all(Result::is_ok), "{model}: {drawn:?}");
+        }
     }
 
     #[test]

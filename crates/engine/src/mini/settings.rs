@@ -76,8 +76,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// # Panics
-    /// Never: [`Settings::read`] has checked the name.
+    /// The sampler by its name, which [`Settings::read`] has checked.
     #[must_use]
     pub fn sampler(&self) -> Sampler {
         self.sampler.parse().unwrap_or_default()

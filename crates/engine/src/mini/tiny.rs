@@ -25,7 +25,7 @@ pub(crate) fn load(sampler: &str, change: fn(&mut Tensors)) -> Result<Pipeline, 
     let mut tensors = tensors();
     change(&mut tensors);
     Pipeline::embedded(Embedded {
-        settings: settings(sampler).leak(),
+        settings: settings("tiny", sampler).leak(),
         words: WORDS,
         table: table().leak(),
         weights: file(&tensors).leak(),
@@ -33,9 +33,9 @@ pub(crate) fn load(sampler: &str, change: fn(&mut Tensors)) -> Result<Pipeline, 
 }
 
 /// Writes the model's four files.
-pub(crate) fn write(folder: &std::path::Path) {
+pub(crate) fn write(folder: &std::path::Path, name: &str) {
     let files = [
-        settings("euler").into_bytes(),
+        settings(name, "euler").into_bytes(),
         WORDS.into(),
         table(),
         file(&tensors()),
@@ -45,10 +45,10 @@ pub(crate) fn write(folder: &std::path::Path) {
     }
 }
 
-fn settings(sampler: &str) -> String {
+fn settings(name: &str, sampler: &str) -> String {
     format!(
         r#"
-        name = "tiny"
+        name = "{name}"
         version = "1"
         licence = "Apache-2.0"
         size = 32
