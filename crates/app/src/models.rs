@@ -138,7 +138,7 @@ impl<'a> About<'a> {
     fn of(entry: &'a Entry, models_dir: &Path) -> Self {
         let installed = Installed::find(entry, models_dir);
         let partial = bytes_under(&partial_of(models_dir, entry.name.as_str()));
-        let state = match (&installed, partial) {
+        let state = match (&installed, &partial) {
             _ if !entry.can_draw() => State::NotYet,
             (Some(_), _) => State::Installed,
             (None, Ok(_)) => State::Partial,
