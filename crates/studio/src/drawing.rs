@@ -51,12 +51,9 @@ pub async fn draw(studio: &Studio, jobs: Vec<Job>, stop: &Stop) {
         let most = pieces.len().min(card.max_batch.max(1));
         let pass: Vec<Piece> = pieces.drain(..most).collect();
         draw_pass(studio, &painter, &mut open, pass, stop).await;
-        for index in 0..open.len() {
-            let whole = open[index].results.len() == open[index].job.count as usize;
-            if whole && !open[index].results.is_empty() {
-                let results = std::mem::take(&mut open[index].results);
-                settle(studio, &open[index], results, stop).await;
-            }
+        for whole in open.iter_mut().filter(|open| open.is_whole()) {
+            let results = std::mem::take(&mut whole.results);
+            settle(studio, whole, results, stop).await;
         }
     }
 }
@@ -73,6 +70,12 @@ struct OpenJob {
     cancelled: Arc<AtomicBool>,
     /// In the order of its pictures.
     results: Vec<Result<Painted, PaintError>>,
+}
+
+impl OpenJob {
+    fn is_whole(&self) -> bool {
+        self.results.len() == self.job.count as usize
+    }
 }
 
 async fn draw_pass(

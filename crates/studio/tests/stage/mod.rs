@@ -19,20 +19,20 @@ use studio::order::{OrderForm, Prose};
 use studio::{Limits, Studio, accounts};
 use tokio::sync::Semaphore;
 
-pub const SIZE: Size = Size::square(16);
+pub(crate) const SIZE: Size = Size::square(16);
 
 /// Draws a colour made of the seed, one step for each permit.
 #[derive(Debug)]
-pub struct ScriptedPainter {
-    pub permits: Semaphore,
+pub(crate) struct ScriptedPainter {
+    pub(crate) permits: Semaphore,
     /// Prompts that fail.
-    pub broken: Mutex<HashSet<String>>,
+    pub(crate) broken: Mutex<HashSet<String>>,
     /// Prompts of each pass, as they were asked for together.
-    pub passes: Mutex<Vec<Vec<String>>>,
+    pub(crate) passes: Mutex<Vec<Vec<String>>>,
 }
 
 impl ScriptedPainter {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             permits: Semaphore::new(0),
             broken: Mutex::default(),
@@ -41,7 +41,7 @@ impl ScriptedPainter {
     }
 
     /// Lets every drawing run to its end.
-    pub fn run_freely(&self) {
+    pub(crate) fn run_freely(&self) {
         self.permits.add_permits(100_000);
     }
 }
@@ -115,21 +115,21 @@ impl Painter for ScriptedPainter {
     }
 }
 
-pub fn colour(seed: u32) -> Pixels {
+pub(crate) fn colour(seed: u32) -> Pixels {
     let [red, green, blue, _] = seed.to_le_bytes();
     let rgb = [red, green, blue].repeat((SIZE.width * SIZE.height) as usize);
     Pixels::new(SIZE, rgb)
 }
 
-pub struct Stage {
-    pub studio: Studio,
-    pub painter: Arc<ScriptedPainter>,
-    pub person: PersonId,
-    pub folder: tempfile::TempDir,
+pub(crate) struct Stage {
+    pub(crate) studio: Studio,
+    pub(crate) painter: Arc<ScriptedPainter>,
+    pub(crate) person: PersonId,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Stage {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let painter = ScriptedPainter::new();
         let studio = open(folder.path(), &painter).await;
@@ -143,7 +143,7 @@ impl Stage {
     }
 
     /// The same data, as a process finds it that starts after this one ended.
-    pub async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         self.studio.db.close().await;
         let painter = ScriptedPainter::new();
         let studio = open(self.folder.path(), &painter).await;
@@ -173,7 +173,7 @@ async fn open(folder: &std::path::Path, painter: &Arc<ScriptedPainter>) -> Studi
     }
 }
 
-pub fn form(prompt: &str) -> OrderForm {
+pub(crate) fn form(prompt: &str) -> OrderForm {
     OrderForm {
         prompt: Prose(prompt.to_owned()),
         seed: Some(10),
