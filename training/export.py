@@ -2,7 +2,7 @@
 
 The encoder has a file of its own, since only drawing over a picture needs it.
 Large models are written in parts of at most 16 MiB with `--part-mib`, each a whole safetensors file
-with some of the tensors: model-00001-of-00003.safetensors.
+with some of the tensors: model-00001-of-00003.safetensors. The engine reads one file: `--join FOLDER` makes it.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from training.data import atlas_hash
@@ -64,6 +65,18 @@ def read(folder: Path) -> dict[str, torch.Tensor]:
     return {k: v.float() for k, v in named.items()}
 
 
+def join(folder: Path) -> None:
+    """Make one model.safetensors, as the engine reads it, of the parts in `folder`, and remove them."""
+    named: dict[str, torch.Tensor] = {}
+    parts = sorted(folder.glob("model-*-of-*.safetensors"))
+    for path in parts:
+        named |= load_file(path)
+    with safe_open(parts[0], "pt") as opened:
+        save_file(named, folder / "model.safetensors", opened.metadata())
+    for path in parts:
+        path.unlink()
+
+
 def model_toml(config: dict, words: int) -> str:
     model, export = config["model"], config["export"]
     lines = [
@@ -98,7 +111,13 @@ def model_toml(config: dict, words: int) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    joiner = argparse.ArgumentParser(add_help=False)
+    joiner.add_argument("--join", type=Path, metavar="FOLDER", help="join the parts in FOLDER, and nothing else")
+    joining = joiner.parse_known_args()[0].join
+    if joining:
+        join(joining)
+        return
+    parser = argparse.ArgumentParser(description=__doc__, parents=[joiner])
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--autoencoder", type=Path, required=True, help="with the decoder that goes with it")

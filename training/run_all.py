@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="packs, atlases, checkpoints")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--scenes", type=int, default=40000)
-    parser.add_argument("--part-mib", type=int, default=16)
+    parser.add_argument("--part-mib", type=int, help="write the weights in parts of this size")
     options = parser.parse_args()
     work = options.work
     work.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def main() -> None:
           "--out", work / "decoder.pt", "--minutes", 0.15 * left, "--workers", options.workers, *common)
     stage("export", "--config", options.config, "--checkpoint", work / "generator.pt",
           "--autoencoder", work / "decoder.pt", "--words", work / "words", "--atlas", atlas, "--out", options.out,
-          "--part-mib", options.part_mib)
+          *(["--part-mib", options.part_mib] if options.part_mib else []))
     stage("judge", "--atlas", judge_atlas, "--out", work / "judge.pt", "--minutes", 0.05 * left,
           "--threads", options.threads)
     stage("evaluate", "--model", options.out, "--judge", work / "judge.pt", "--out", options.out / "scores.json",

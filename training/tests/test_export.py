@@ -52,6 +52,7 @@ def test_round_trip_in_parts(tiny, tmp_path):
     import torch
 
     from training import export
+    from training.export import MIB
 
     named = export.read(TINY)
     config = {"model": tiny[0] | {"name": "t"}, "export": {"version": "1", "title": "t", "about": "t", "steps_default": 4,
@@ -61,6 +62,12 @@ def test_round_trip_in_parts(tiny, tmp_path):
     again = export.read(tmp_path)
     assert again.keys() == named.keys()
     assert all(torch.equal(again[k], named[k]) for k in named)
+    export.write(tmp_path / "parts", config, halves | {f"text.more{i}": torch.zeros(MIB // 4) for i in range(3)}, TINY, {"seed": "1"}, 1)
+    assert len(list((tmp_path / "parts").glob("model-*"))) == 4
+    whole = export.read(tmp_path / "parts")
+    export.join(tmp_path / "parts")
+    assert [p.name for p in (tmp_path / "parts").glob("model*.safetensors")] == ["model.safetensors"]
+    assert export.read(tmp_path / "parts").keys() == whole.keys()
     parts = export.split(halves, 100_000)
     assert len(parts) > 1 and all(sum(v.nbytes for v in p.values()) <= 100_000 or len(p) == 1 for p in parts)
     assert sum((list(p) for p in parts), []) == list(halves)
