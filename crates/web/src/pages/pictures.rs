@@ -78,6 +78,14 @@ impl PictureView {
         Format::ALL
     }
 
+    fn label(&self, format: &Format) -> &'static str {
+        match format {
+            Format::Png => "PNG",
+            Format::Jpeg => "JPEG",
+            Format::Webp => "WebP",
+        }
+    }
+
     fn kilobytes(&self) -> String {
         self.t
             .picture
