@@ -28,6 +28,7 @@ test("a prompt becomes a picture, and the page says so on the way", PATIENCE, as
   const { page, leave } = await visit(browser, program.url);
   await page.goto("/");
   await prompt(page).fill("a red apple");
+  await count(page, 1);
   await draw(page).click();
   await page.locator("[data-job][data-live] [data-status]").waitFor();
   await drawn(page, 1);
@@ -89,6 +90,7 @@ test("the gallery keeps what was drawn, and deleting is for good", PATIENCE, asy
   const { page, leave } = await visit(browser, program.url, { allowed: [404] });
   await page.goto("/");
   await prompt(page).fill("a yellow star on a blue background");
+  await count(page, 1);
   await draw(page).click();
   await drawn(page, 1);
   await page.getByRole("link", { name: "Pictures", exact: true }).click();
@@ -108,6 +110,7 @@ test("a download is the picture, in the format that was asked for", PATIENCE, as
   const { page, leave } = await visit(browser, program.url);
   await page.goto("/");
   await prompt(page).fill("a green frog");
+  await count(page, 1);
   await draw(page).click();
   await drawn(page, 1);
   const [{ id }] = (await (await fetch(`${program.url}/v1/pictures`)).json()).data;
@@ -152,6 +155,9 @@ test("everything is done with the keyboard alone", PATIENCE, async () => {
   await page.keyboard.press("Shift+Enter");
   await page.keyboard.type("in red");
   assert.equal(await prompt(page).inputValue(), "a heart\nin red");
+  await focusByTab(page, page.locator("input[name=count]:checked"));
+  await page.keyboard.press("ArrowLeft");
+  assert.equal(await page.locator("input[name=count]:checked").getAttribute("value"), "1");
   await page.keyboard.press("Enter");
   await drawn(page, 1);
   await focusByTab(page, page.locator("a.tile").first());
@@ -199,6 +205,7 @@ test("without script a picture is drawn, found, downloaded and deleted", PATIENC
   const { page, leave } = await visit(browser, program.url, { script: false, allowed: [404] });
   await page.goto("/");
   await prompt(page).fill("a blue house");
+  await count(page, 1);
   await draw(page).click();
   await waitFor("the picture", DRAWN_MS, async () => {
     await page.goto("/");
