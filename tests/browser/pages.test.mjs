@@ -82,7 +82,7 @@ test("text at twice the size stays on the page", PATIENCE, async () => {
   const { page, leave } = await visit(browser, program.url, { screen: "phone" });
   for (const path of ["/", "/pictures", "/about"]) {
     await page.goto(path);
-    await page.addStyleTag({ content: "html { font-size: 200% !important }" });
+    await page.evaluate(() => document.documentElement.style.setProperty("font-size", "200%", "important"));
     await assertFits(page, path);
   }
   await leave();
