@@ -39,7 +39,7 @@ const INTERRUPTED: u8 = 130;
 #[command(after_help = "\
 Exit codes: 0 drawn, 1 the drawing failed, 2 what was asked for can't be done, 3 no such model \
 here, 4 a file can't be written, 130 interrupted.")]
-pub struct DrawArgs {
+pub(crate) struct DrawArgs {
     /// What to draw, in English; - reads it from standard input
     prompt: String,
 
@@ -103,15 +103,19 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn usage(why: impl ToString) -> Self {
+    fn usage(why: impl Into<String>) -> Self {
         Self {
             code: USAGE,
-            why: why.to_string(),
+            why: why.into(),
         }
     }
 }
 
-pub fn run(args: DrawArgs, models: &Path) -> anyhow::Result<ExitCode> {
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a command owns its arguments"
+)]
+pub(crate) fn run(args: DrawArgs, models: &Path) -> anyhow::Result<ExitCode> {
     let settings = Settings {
         models: Some(models.to_owned()),
         catalogue: Some(Catalogue::with_file(args.catalogue.as_deref())?),
@@ -199,9 +203,9 @@ fn briefs(args: &DrawArgs, card: &ModelCard) -> Result<Vec<Brief>, Refusal> {
         "-" => read_prompt()?,
         typed => typed.to_owned(),
     };
-    let prompt = Prompt::new(&typed).map_err(Refusal::usage)?;
+    let prompt = Prompt::new(&typed).map_err(|error| Refusal::usage(error.to_string()))?;
     let negative = args.negative.as_deref().map(Prompt::new).transpose();
-    let negative_prompt = negative.map_err(Refusal::usage)?;
+    let negative_prompt = negative.map_err(|error| Refusal::usage(error.to_string()))?;
     if negative_prompt.is_some() && !card.negative_prompt {
         return Err(Refusal::usage(format!(
             "{} takes no negative prompt",
@@ -314,7 +318,9 @@ fn show(painted: &Painted) -> Result<(), Refusal> {
     let terminal = terminal::Terminal::of(|name| std::env::var(name).ok());
     match terminal.filter(|_| io::stderr().is_terminal()) {
         Some(terminal) => {
-            let picture = terminal.picture(&painted.pixels).map_err(Refusal::usage)?;
+            let picture = terminal
+                .picture(&painted.pixels)
+                .map_err(|error| Refusal::usage(error.to_string()))?;
             // A terminal that went away is no reason to lose the files.
             drop(io::stderr().write_all(&picture));
         }

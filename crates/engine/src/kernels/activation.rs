@@ -66,16 +66,32 @@ impl Kernel for Each<'_> {
 
 #[inline(always)]
 fn silu(x: Lanes) -> Lanes {
-    let grown = exp(x.map(|x| -x));
-    std::array::from_fn(|lane| x[lane] / (1.0 + grown[lane]))
+    // Plain loops here: the array's own `map` would stay compiled for the oldest processor.
+    let mut inner = x;
+    for lane in &mut inner {
+        *lane = -*lane;
+    }
+    over_one_more(x, exp(inner))
 }
 
 /// `0.5 x (1 + tanh(u))` is `x * sigmoid(2 u)`.
 #[inline(always)]
 fn gelu(x: Lanes) -> Lanes {
     const TWICE_ROOT: f32 = 1.595_769_2; // 2 sqrt(2 / pi)
-    let inner = exp(x.map(|x| -TWICE_ROOT * (0.044_715 * x * x).mul_add(x, x)));
-    std::array::from_fn(|lane| x[lane] / (1.0 + inner[lane]))
+    let mut inner = x;
+    for lane in &mut inner {
+        *lane = -TWICE_ROOT * (0.044_715 * *lane * *lane).mul_add(*lane, *lane);
+    }
+    over_one_more(x, exp(inner))
+}
+
+/// `x / (1 + power)`.
+#[inline(always)]
+fn over_one_more(mut x: Lanes, power: Lanes) -> Lanes {
+    for lane in 0..LANES {
+        x[lane] /= 1.0 + power[lane];
+    }
+    x
 }
 
 /// e to the power of each lane, within two units in the last place; below -87 it stays at e^-87,

@@ -210,7 +210,10 @@ fn softmax(row: &mut [f32], keys: usize, scale: f32) {
         .iter()
         .fold(f32::NEG_INFINITY, |most, x| most.max(*x));
     for chunk in row.as_chunks_mut::<LANES>().0 {
-        *chunk = exp(chunk.map(|x| (x - largest) * scale));
+        for x in chunk.iter_mut() {
+            *x = (*x - largest) * scale;
+        }
+        *chunk = exp(*chunk);
     }
     row[keys..].fill(0.0);
     let inverse = 1.0 / fold(row, |sum, x| sum + x);
