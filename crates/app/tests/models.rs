@@ -1,7 +1,6 @@
 //! `pinhole models`, as a person at a shell meets it, with a hub on this machine.
 
 #[path = "../../outside/tests/hub/server.rs"]
-#[expect(dead_code, reason = "other tests ask it for more")]
 mod server;
 #[path = "../../engine/tests/fixtures/diffusion/tiny.rs"]
 #[expect(dead_code, reason = "other tests ask it for more")]
