@@ -17,7 +17,7 @@ use serde::Serialize;
 const USAGE: u8 = 2;
 
 #[derive(Subcommand, Debug)]
-pub enum ModelsCommand {
+pub(crate) enum ModelsCommand {
     /// List the models that can be pulled, and which are here
     List {
         #[command(flatten)]
@@ -53,7 +53,7 @@ pub enum ModelsCommand {
 }
 
 #[derive(Args, Debug)]
-pub struct Which {
+pub(crate) struct Which {
     /// A catalogue of your own (TOML), whose models are added to the built-in ones
     #[arg(long, env = "PINHOLE_CATALOGUE", value_name = "FILE")]
     catalogue: Option<PathBuf>,
@@ -66,7 +66,7 @@ impl Which {
 }
 
 /// Runs one of the commands over a folder of models.
-pub fn run(command: ModelsCommand, models_dir: &Path) -> Result<ExitCode> {
+pub(crate) fn run(command: ModelsCommand, models_dir: &Path) -> Result<ExitCode> {
     match command {
         ModelsCommand::List { which, json } => list(&which.read()?, models_dir, json),
         ModelsCommand::Pull { name, which, json } => {

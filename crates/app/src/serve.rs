@@ -14,6 +14,7 @@ use db::{Db, Location};
 use domain::clock::Clock;
 use domain::painter::Painter;
 use domain::randomness::Randomness;
+use engine::catalogue::{Catalogue, Installed};
 use engine::painter::{LocalPainter, Settings};
 use outside::shelf::Shelf;
 use studio::jobs::worker::{self, Stop};
@@ -86,7 +87,8 @@ async fn serve(args: &ServeArgs, data: &Path) -> anyhow::Result<()> {
 
     let stop = Stop::default();
     let working = tokio::spawn(worker::run(studio.clone(), stop.clone()));
-    let router = web::router(web::Site::new(studio.clone(), person, stop.clone()));
+    let site = web::Site::new(studio.clone(), person, stop.clone());
+    let router = web::router(site.with_larger_models(larger_models(data)?));
     announce(args, address)?;
 
     let ending = stop.clone();
@@ -166,6 +168,7 @@ async fn open(data: &Path) -> anyhow::Result<Studio> {
     let shelf = Shelf::folder(&data.join("blobs"))?;
     let painter: Arc<dyn Painter> = Arc::new(LocalPainter::new(Settings {
         models: Some(data.join("models")),
+        catalogue: Some(Catalogue::from_environment()?),
         ..Settings::default()
     })?);
     Ok(Studio {
@@ -177,6 +180,25 @@ async fn open(data: &Path) -> anyhow::Result<Studio> {
         board: studio::jobs::progress::Board::default(),
         limits: Limits::default(),
     })
+}
+
+/// What the page about models offers besides those that are here.
+fn larger_models(data: &Path) -> anyhow::Result<Vec<web::LargerModel>> {
+    let catalogue = Catalogue::from_environment()?;
+    let missing = catalogue
+        .entries()
+        .iter()
+        .filter(|entry| Installed::find(entry, &data.join("models")).is_none());
+    let offered = missing.map(|entry| web::LargerModel {
+        name: entry.name.to_string(),
+        title: entry.title.clone(),
+        about: entry.about.clone(),
+        licence: entry.licence.clone(),
+        download_mib: entry.download_mib,
+        memory_mib: entry.memory_mib,
+        draws: entry.can_draw(),
+    });
+    Ok(offered.collect())
 }
 
 #[expect(

@@ -6,7 +6,7 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Connection, Postgres, Sqlite, Transaction};
 
 const MAX_READERS: u32 = 4;
 const MAX_POSTGRES_CONNECTIONS: u32 = 16;
@@ -80,6 +80,11 @@ impl Db {
                 .acquire_timeout(ACQUIRE_TIMEOUT)
         };
         let writer = pool(1)
+            .after_release(|connection, _| {
+                // A disk that was full can leave the connection inside a dead transaction: then it
+                // is closed, and the next writer gets a fresh one.
+                Box::pin(async move { Ok(!connection.is_in_transaction()) })
+            })
             .connect_with(options.clone())
             .await
             .map_err(DbError::Open)?;
