@@ -34,6 +34,9 @@ test("a prompt becomes a picture, and the page says so on the way", PATIENCE, as
   await drawn(page, 1);
   assert.equal(await pictures(page).first().getAttribute("alt"), "a red apple");
   await page.getByRole("status").filter({ hasText: "a red apple" }).waitFor();
+  // The stream ended with the last job; that is no lost connection.
+  await page.locator("live-jobs:not(:has([data-live]))").waitFor();
+  assert.equal(await page.locator("[data-lost-line]").isHidden(), true);
   await leave();
 });
 

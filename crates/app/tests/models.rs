@@ -163,8 +163,13 @@ async fn a_model_is_pulled_broken_off_resumed_drawn_with_and_removed() {
         said.contains("Apache-2.0") && said.contains("every file's hash is right"),
         "{said}"
     );
-    let resumed = desk.server.seen().into_iter().filter_map(|seen| seen.range);
-    assert_eq!(resumed.collect::<Vec<_>>(), ["bytes=60000-"]);
+    // The hub and the address that it redirects to are both asked for the rest alone.
+    let ranges = desk.server.seen().into_iter().filter_map(|seen| seen.range);
+    let ranges: Vec<String> = ranges.collect();
+    assert!(
+        !ranges.is_empty() && ranges.iter().all(|range| range == "bytes=60000-"),
+        "{ranges:?}"
+    );
     assert_eq!(desk.state().await, "installed");
     let again = desk.pinhole(&["pull", "tiny"]).await.fine();
     assert!(again.contains("already here"), "{again}");

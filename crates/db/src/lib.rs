@@ -14,9 +14,7 @@ pub use open::{Db, DbError, Location, Tx};
 
 /// Runs one expression on whichever database a [`Tx`] is open.
 ///
-/// ```ignore
-/// on!(tx, conn => sqlx::query("DELETE FROM job WHERE id = $1").bind(id).execute(conn).await)?
-/// ```
+/// As in `on!(tx, conn => sqlx::query("DELETE …").bind(id).execute(conn).await)?`.
 #[macro_export]
 macro_rules! on {
     ($tx:expr, $conn:ident => $body:expr) => {

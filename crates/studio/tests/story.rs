@@ -151,6 +151,7 @@ async fn cancelling_stops_ones_own_drawing_within_a_step_and_nobody_elses() {
     let doomed = place(&stage.studio, stage.person, form("doomed"))
         .await
         .expect("accepted");
+    stage.studio.clock.advance_millis(1);
     let kept = place(&stage.studio, stage.person, form("kept"))
         .await
         .expect("accepted");

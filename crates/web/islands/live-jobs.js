@@ -82,8 +82,17 @@ class LiveJobs extends HTMLElement {
   }
 
   async end(card, told) {
+    // Nothing more is followed then, so that the end of the stream is no lost connection.
+    card.removeAttribute("data-live");
+    if (!this.querySelector("[data-live]")) this.close();
     const next = await this.fetchCard(card.dataset.job);
-    if (!next) return;
+    if (!next) {
+      card.setAttribute("data-live", "");
+      this.lost.hidden = false;
+      setTimeout(() => this.follow(), RETRY_MS);
+      return;
+    }
+    this.lost.hidden = true;
     await this.replace(card, next);
     const pattern = told.status === "failed" ? this.dataset.failed : this.dataset.ready;
     if (told.status !== "cancelled") this.say(pattern, next);
