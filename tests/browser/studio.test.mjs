@@ -193,8 +193,9 @@ test("an example fills the prompt", PATIENCE, async () => {
   try {
     const { page, leave } = await visit(browser, fresh.url);
     await page.goto("/");
-    const examples = page.locator(".examples a");
+    const examples = page.locator(".examples a[data-words]");
     assert.equal(await examples.count(), 6);
+    assert.equal(await examples.locator("img").count(), 6);
     const words = await examples.first().getAttribute("data-words");
     await examples.first().click();
     await page.waitForFunction((words) => document.querySelector("#prompt").value === words, words);
