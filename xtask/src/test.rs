@@ -26,6 +26,8 @@ pub(crate) enum Step {
     Rust,
     /// Examples in the documentation.
     Docs,
+    /// What made the shipped weights, as far as it runs without PyTorch.
+    Training,
     /// The program as clients see it, through the openai SDK and the shell.
     Api,
     /// The pages as people see them, in Chromium.
@@ -152,6 +154,7 @@ fn take(step: Step, workspace: &Workspace) -> Result<Count> {
         Step::Deny => deny(workspace),
         Step::Rust => rust(workspace),
         Step::Docs => docs(workspace),
+        Step::Training => training(workspace),
         Step::Api => api(workspace),
         Step::Browser => browser(workspace),
     }
@@ -235,26 +238,31 @@ fn docs(workspace: &Workspace) -> Result<Count> {
     Ok(count.agreeing_with(said.good))
 }
 
+fn training(workspace: &Workspace) -> Result<Count> {
+    pytest(Command::new(python(workspace)?).arg("-m"), "training/tests")
+}
+
 fn api(workspace: &Workspace) -> Result<Count> {
     let program = program(workspace)?;
+    let mut python = Command::new(python(workspace)?);
+    pytest(python.env("PINHOLE_BIN", program).arg("-m"), "tests/api")
+}
+
+/// Python with what both rounds of pytest need.
+fn python(workspace: &Workspace) -> Result<PathBuf> {
     let environment = provision::python_environment(
         &workspace.target.join("tools/api"),
         &workspace.root.join("tests/api/requirements.txt"),
     )?;
+    Ok(environment.join("bin/python"))
+}
+
+fn pytest(python: &mut Command, tests: &str) -> Result<Count> {
     let said = command::watch(
-        Command::new(environment.join("bin/python"))
-            .args([
-                "-m",
-                "pytest",
-                "-p",
-                "no:cacheprovider",
-                "--color=no",
-                "-q",
-                "--durations=5",
-            ])
-            .arg("tests/api")
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("PINHOLE_BIN", program),
+        python
+            .args(["pytest", "-p", "no:cacheprovider", "--color=no", "-q"])
+            .args(["--durations=5", tests])
+            .env("PYTHONDONTWRITEBYTECODE", "1"),
     )?;
     Ok(last_counted(&said.lines, " in ").agreeing_with(said.good))
 }
