@@ -24,8 +24,7 @@ export async function empty(program) {
   for (const { id, status } of await jobs(program)) {
     if (["queued", "running"].includes(status)) await fetch(`${program.url}/v1/jobs/${id}/cancel`, { method: "POST" });
   }
-  const { data } = await (await fetch(`${program.url}/v1/pictures?limit=100`)).json();
-  for (const { id } of data) await fetch(`${program.url}/v1/pictures/${id}`, { method: "DELETE" });
+  for (const { id } of await jobs(program)) await fetch(`${program.url}/v1/jobs/${id}`, { method: "DELETE" });
 }
 
 /** Jobs, the newest first. */

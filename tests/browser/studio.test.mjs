@@ -74,6 +74,26 @@ test("cancelling stops the job and leaves a card that says so", PATIENCE, async 
   await leave();
 });
 
+test("a cancelled card is taken away, and the focus goes to its neighbour", PATIENCE, async () => {
+  const { page, leave } = await visit(browser, program.url);
+  await page.goto("/");
+  for (const words of ["two cats", "a rocket"]) {
+    await prompt(page).fill(words);
+    await mostWork(page, 4);
+    await draw(page).click();
+    await page.getByRole("button", { name: `Cancel: ${words}` }).click();
+    await page.getByRole("button", { name: `Remove: ${words}` }).waitFor();
+    await page.reload();
+  }
+  await page.getByRole("button", { name: "Remove: a rocket" }).press("Enter");
+  await page.getByText("a rocket", { exact: true }).waitFor({ state: "detached" });
+  assert.match(await page.evaluate(() => document.activeElement.textContent), /two cats/);
+  await page.getByRole("button", { name: "Remove: two cats" }).click();
+  await page.locator("[data-job]").waitFor({ state: "detached" });
+  assert.deepEqual(await jobs(program), []);
+  await leave();
+});
+
 test("a reload finds the job where it was", PATIENCE, async () => {
   const { page, leave } = await visit(browser, program.url);
   await page.goto("/");

@@ -9,7 +9,7 @@ use domain::picture::{Format, Pixels, Size};
 use domain::prompt::Prompt;
 use sha2::{Digest, Sha256};
 
-use crate::jobs::Job;
+use crate::jobs::{Job, queue};
 use crate::{Failure, Studio};
 
 /// Folder of the shelf that holds pictures.
@@ -208,8 +208,8 @@ async fn stored(
     }
 }
 
-/// Deletes a person's picture, its row at once and its file right after. `false` where there is
-/// none.
+/// Deletes a person's picture, its row at once and its file right after. With a job's last picture
+/// its job goes too, so that no words stay whose pictures are gone. `false` where there is none.
 pub async fn delete(studio: &Studio, person: PersonId, id: PictureId) -> Result<bool, Failure> {
     let mut tx = studio.db.write().await?;
     let Some(row) = find_row(&mut tx, person, id).await? else {
@@ -222,10 +222,32 @@ pub async fn delete(studio: &Studio, person: PersonId, id: PictureId) -> Result<
             .await
             .map(|done| done.rows_affected())
     })?;
+    queue::remove_if_empty(&mut tx, &row.job_id).await?;
     tx.commit().await?;
-    // Should this fail, the file has no row, and the sweep at the next start deletes it.
-    studio.shelf.delete(&row.blob).await?;
+    delete_files(studio, &[row.blob]).await?;
     Ok(true)
+}
+
+/// Deletes the rows of a job's pictures, and gives the keys of their files, which
+/// [`delete_files`] deletes once the transaction is committed.
+pub(crate) async fn delete_rows(tx: &mut Tx, job: JobId) -> Result<Vec<String>, Failure> {
+    Ok(on!(tx, conn => {
+        sqlx::query_scalar("DELETE FROM picture WHERE job_id = $1 RETURNING blob")
+            .bind(job.to_string())
+            .fetch_all(conn)
+            .await
+    })?)
+}
+
+/// Deletes files whose rows are gone, each of them, and then tells of the first that stayed: the
+/// sweep at the next start deletes it.
+pub(crate) async fn delete_files(studio: &Studio, blobs: &[String]) -> Result<(), Failure> {
+    let mut outcome = Ok(());
+    for blob in blobs {
+        let deleted = studio.shelf.delete(blob).await;
+        outcome = outcome.and(deleted.map_err(Failure::from));
+    }
+    outcome
 }
 
 pub(crate) async fn of_job(tx: &mut Tx, job: JobId) -> Result<Vec<Picture>, Failure> {

@@ -4,6 +4,7 @@ import { localise } from "./local-time.js";
 
 const RETRY_MS = 3000;
 const MAX_BLUR_PX = 14;
+const LEAVE_MS = 200;
 
 class LiveJobs extends HTMLElement {
   connectedCallback() {
@@ -44,11 +45,10 @@ class LiveJobs extends HTMLElement {
     on("end", this.end);
     this.source.addEventListener("open", () => (this.lost.hidden = true));
     this.source.addEventListener("error", (event) => {
-      if (event.data) return;
-      this.lost.hidden = false;
-      if (this.source?.readyState !== EventSource.CLOSED) return;
+      if (!event.data) this.lost.hidden = false;
+      if (!event.data && this.source?.readyState !== EventSource.CLOSED) return;
       this.close();
-      setTimeout(() => this.follow(), RETRY_MS);
+      setTimeout(() => this.refresh(), RETRY_MS);
     });
   }
 
@@ -85,23 +85,35 @@ class LiveJobs extends HTMLElement {
     // Nothing more is followed then, so that the end of the stream is no lost connection.
     card.removeAttribute("data-live");
     if (!this.querySelector("[data-live]")) this.close();
-    const next = await this.fetchCard(card.dataset.job);
-    if (!next) {
-      card.setAttribute("data-live", "");
-      this.lost.hidden = false;
-      setTimeout(() => this.follow(), RETRY_MS);
-      return;
-    }
-    this.lost.hidden = true;
-    await this.replace(card, next);
+    const next = await this.renew(card);
+    if (!next) return;
     const pattern = told.status === "failed" ? this.dataset.failed : this.dataset.ready;
     if (told.status !== "cancelled") this.say(pattern, next);
     this.follow();
   }
 
-  async fetchCard(id) {
-    const response = await fetch(`/jobs/${id}/card`, { headers: { "x-part": "card" } }).catch(() => null);
-    return response?.ok ? parse(await response.text()) : null;
+  /** Asks for each unfinished card anew, since meanwhile it may be over, or removed elsewhere. */
+  async refresh() {
+    for (const card of this.querySelectorAll("[data-live]")) await this.renew(card);
+    this.follow();
+  }
+
+  /** Shows a job as it is now, and gives its new card where that is final. */
+  async renew(card) {
+    const response = await fetch(`/jobs/${card.dataset.job}/card`, { headers: { "x-part": "card" } }).catch(() => null);
+    if (response?.status === 404) {
+      this.dismiss(card);
+      return null;
+    }
+    const next = response?.ok ? parse(await response.text()) : null;
+    this.lost.hidden = next !== null;
+    if (next && !next.hasAttribute("data-live")) {
+      await this.replace(card, next);
+      return next;
+    }
+    card.setAttribute("data-live", "");
+    if (!next) setTimeout(() => this.refresh(), RETRY_MS);
+    return null;
   }
 
   /** Swaps a card once its pictures are there to be shown. */
@@ -114,11 +126,30 @@ class LiveJobs extends HTMLElement {
     if (hadFocus) next.querySelector("a, button")?.focus({ preventScroll: true });
   }
 
-  /** Cancel, try again, draw again: the card's own forms. */
+  /** Takes a card away: those below it come up, and the focus goes to the one that takes its place. */
+  async dismiss(card) {
+    const heir = card.nextElementSibling ?? card.previousElementSibling;
+    if (card.contains(document.activeElement)) {
+      if (heir) heir.tabIndex = -1;
+      (heir ?? document.querySelector("#prompt")).focus({ preventScroll: true });
+    }
+    card.removeAttribute("data-live");
+    card.inert = true;
+    card.style.overflow = "hidden";
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const shut = { height: 0, paddingBlock: 0, opacity: 0 };
+    const open = { height: `${card.offsetHeight}px` };
+    await card.animate([open, shut], { duration: still ? 0 : LEAVE_MS, easing: "ease-out" }).finished;
+    card.remove();
+    this.querySelector("h2").classList.toggle("unseen", !this.cards.firstElementChild);
+  }
+
+  /** Cancel, try again, draw again, remove: the card's own forms. */
   async submit(event) {
     const form = event.target.closest("[data-card-form]");
     if (!form) return;
     event.preventDefault();
+    const card = form.closest("[data-job]");
     const response = await fetch(form.action, {
       method: "POST",
       headers: { "x-part": "card" },
@@ -127,15 +158,29 @@ class LiveJobs extends HTMLElement {
     if (!response) {
       this.lost.hidden = false;
     } else if (!response.ok) {
-      this.says.textContent = (await response.json()).error.message;
+      this.explain(card, (await response.json()).error.message);
+      // It was removed elsewhere.
+      if (response.status === 404) await this.dismiss(card);
+    } else if (form.dataset.cardForm === "gone") {
+      this.say(this.dataset.removed, card);
+      await this.dismiss(card);
     } else if (form.dataset.cardForm === "new") {
       this.add(await response.text());
       this.cards.firstElementChild.scrollIntoView({ block: "nearest" });
     } else {
-      const card = form.closest("[data-job]");
       await this.replace(card, parse(await response.text()));
       this.follow();
     }
+  }
+
+  /** Shows in the card why something was not done. */
+  explain(card, message) {
+    this.says.textContent = message;
+    const line = card.querySelector("[data-why]") ?? document.createElement("p");
+    line.className = "wrong";
+    line.dataset.why = "";
+    line.textContent = message;
+    card.querySelector(".note").append(line);
   }
 
   say(pattern, card) {

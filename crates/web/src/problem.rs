@@ -64,6 +64,11 @@ impl Problem {
         )
     }
 
+    pub(crate) fn job_unfinished() -> Self {
+        let message = "This job is not over yet. Cancel it first, then remove it.";
+        Self::new(StatusCode::CONFLICT, "job_unfinished", message)
+    }
+
     pub(crate) fn no_picture() -> Self {
         let message =
             "There is no such picture: it was deleted, or never was. List yours at /v1/pictures.";

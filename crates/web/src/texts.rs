@@ -99,9 +99,9 @@ texts! {
     }
     Job {
         String: next drawing failed cancelled cancel look_again try_again again again_hint remix
-            remix_hint and;
-        Pattern: drawing_left cancel_what unknown_one unknown_many word pictures_missing started
-            ready went_wrong;
+            remix_hint remove remove_hint and;
+        Pattern: drawing_left cancel_what remove_what unknown_one unknown_many word pictures_missing started
+            ready went_wrong removed;
         Plural: ahead done steps;
     }
     Picture {

@@ -158,6 +158,28 @@ pub async fn cancel(studio: &Studio, person: PersonId, id: JobId) -> Result<Opti
     find(studio, person, id).await
 }
 
+/// What became of a job that shall be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    Removed,
+    /// It is not over yet, so it stays.
+    Unfinished,
+    /// The person has no such job.
+    Missing,
+}
+
+/// Removes a job that is over, its words and its pictures: the rows at once, the files right after.
+pub async fn remove(studio: &Studio, person: PersonId, id: JobId) -> Result<Removal, Failure> {
+    match queue::remove(studio, person, id).await? {
+        queue::Removed::Gone { blobs } => {
+            pictures::delete_files(studio, &blobs).await?;
+            Ok(Removal::Removed)
+        }
+        queue::Removed::Unfinished => Ok(Removal::Unfinished),
+        queue::Removed::Missing => Ok(Removal::Missing),
+    }
+}
+
 /// Waits until a job is over. `None` where the person has no such job.
 pub async fn wait(studio: &Studio, person: PersonId, id: JobId) -> Result<Option<Job>, Failure> {
     if let Some(mut live) = studio.board.watch(id) {

@@ -200,6 +200,63 @@ pub async fn cancel(studio: &Studio, person: PersonId, id: JobId) -> Result<bool
     Ok(changed > 0)
 }
 
+/// Removes a person's job that is over, with the rows of its pictures, whose files are then the
+/// caller's to delete.
+pub async fn remove(studio: &Studio, person: PersonId, id: JobId) -> Result<Removed, Failure> {
+    let mut tx = studio.db.write().await?;
+    let state: Option<String> = on!(tx, conn => {
+        sqlx::query_scalar("SELECT state FROM job WHERE id = $1 AND person_id = $2")
+            .bind(id.to_string())
+            .bind(person.to_string())
+            .fetch_optional(conn)
+            .await
+    })?;
+    let Some(state) = state else {
+        return Ok(Removed::Missing);
+    };
+    if !state.parse::<State>()?.is_final() {
+        return Ok(Removed::Unfinished);
+    }
+    let blobs = pictures::delete_rows(&mut tx, id).await?;
+    remove_if_empty(&mut tx, &id.to_string()).await?;
+    tx.commit().await?;
+    Ok(Removed::Gone { blobs })
+}
+
+/// What became of a job that shall be removed.
+#[derive(Debug)]
+pub enum Removed {
+    /// Its row is gone; these files are still there.
+    Gone {
+        blobs: Vec<String>,
+    },
+    Unfinished,
+    Missing,
+}
+
+/// Removes the row of a job that has no picture any more.
+pub(crate) async fn remove_if_empty(tx: &mut Tx, id: &str) -> Result<(), Failure> {
+    // Locks the row, lest two who delete the last two pictures each still see the other's.
+    on!(tx, conn => {
+        sqlx::query("UPDATE job SET count = count WHERE id = $1")
+            .bind(id)
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    on!(tx, conn => {
+        sqlx::query(
+            "DELETE FROM job WHERE id = $1 \
+             AND NOT EXISTS (SELECT 1 FROM picture WHERE picture.job_id = job.id)",
+        )
+        .bind(id)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    Ok(())
+}
+
 /// Puts a job that was begun back, as if it had not been: the program is stopping.
 pub async fn put_back(studio: &Studio, id: JobId) -> Result<(), Failure> {
     let mut tx = studio.db.write().await?;

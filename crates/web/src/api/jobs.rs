@@ -6,7 +6,7 @@ use domain::ids::JobId;
 use serde_json::{Value, json};
 use studio::Studio;
 use studio::jobs::progress::Progress;
-use studio::jobs::{self, Job, State as JobState};
+use studio::jobs::{self, Job, Removal, State as JobState};
 
 use super::{Origin, Paging, pictures};
 use crate::caller::Caller;
@@ -56,6 +56,22 @@ pub(super) async fn cancel(
         .await?
         .ok_or_else(Problem::no_job)?;
     Ok(Json(job(&studio, &origin, &found)))
+}
+
+/// Removes a job that is over, with its pictures.
+pub(super) async fn remove(
+    State(studio): State<Studio>,
+    Caller(person): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let id: JobId = id.parse().map_err(|_| Problem::no_job())?;
+    match jobs::remove(&studio, person, id).await? {
+        Removal::Removed => Ok(Json(
+            json!({ "id": id, "object": "job.deleted", "deleted": true }),
+        )),
+        Removal::Unfinished => Err(Problem::job_unfinished()),
+        Removal::Missing => Err(Problem::no_job()),
+    }
 }
 
 /// A job as the API shows it.

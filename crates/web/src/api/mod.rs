@@ -30,7 +30,7 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/v1/models/{*id}", get(models::show))
         .route("/v1/jobs", get(jobs::list))
         .route("/v1/jobs/events", get(events::of_several))
-        .route("/v1/jobs/{id}", get(jobs::show))
+        .route("/v1/jobs/{id}", get(jobs::show).delete(jobs::remove))
         .route("/v1/jobs/{id}/events", get(events::of_one))
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
         .route("/v1/pictures", get(pictures::list))

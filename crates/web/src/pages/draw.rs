@@ -1,11 +1,11 @@
-//! What the studio's forms do: order, order again, cancel.
+//! What the studio's forms do: order, order again, cancel, remove.
 
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::ids::{JobId, PersonId};
-use studio::jobs::{self, Job};
+use studio::jobs::{self, Job, Removal};
 use studio::{Studio, order, routing};
 
 use super::form::{self, Written};
@@ -85,6 +85,29 @@ async fn cancelled(studio: &Studio, person: PersonId, id: &str) -> Result<Job, P
     jobs::cancel(studio, person, id)
         .await?
         .ok_or_else(Problem::no_job)
+}
+
+/// Takes a job that is over off the page, with its words and pictures.
+pub(super) async fn remove(
+    State(studio): State<Studio>,
+    Caller(person): Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match removed(&studio, person, &id).await {
+        Ok(()) if wants_part(&headers) => StatusCode::NO_CONTENT.into_response(),
+        Ok(()) => onward("/#work-heading"),
+        Err(problem) => told(problem, &headers),
+    }
+}
+
+async fn removed(studio: &Studio, person: PersonId, id: &str) -> Result<(), Problem> {
+    let id: JobId = id.parse().map_err(|_| Problem::no_job())?;
+    match jobs::remove(studio, person, id).await? {
+        Removal::Removed => Ok(()),
+        Removal::Unfinished => Err(Problem::job_unfinished()),
+        Removal::Missing => Err(Problem::no_job()),
+    }
 }
 
 /// The job's card for an island, the studio at that card for a browser.

@@ -36,11 +36,6 @@ impl JobCard {
         }
     }
 
-    /// Whether there is still something to see of it: not once each of its pictures was deleted.
-    pub(super) fn is_worth_showing(&self) -> bool {
-        self.job.state != JobState::Done || !self.job.pictures.is_empty()
-    }
-
     fn state(&self) -> JobState {
         // A job that ended since its row was read shows so once the page asks again.
         self.live.as_ref().map_or(self.job.state, |live| live.state)

@@ -24,6 +24,7 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/draw/again", post(draw::again))
         .route("/jobs/{id}/card", get(job_card::show))
         .route("/jobs/{id}/cancel", post(draw::cancel))
+        .route("/jobs/{id}/remove", post(draw::remove))
         .route("/pictures", get(pictures::list))
         .route("/pictures/{id}", get(pictures::show))
         .route("/pictures/{id}/thumbnail", get(pictures::thumbnail))

@@ -130,7 +130,7 @@ pub(super) async fn page(
                 problem.message,
             )
         }),
-        feed: cards.filter(JobCard::is_worth_showing).collect(),
+        feed: cards.collect(),
         older: work.next,
         is_newest: before.is_none(),
     };

@@ -175,6 +175,7 @@ async fn a_deleted_picture_is_gone() {
     );
     stage.send(delete()).await.error(404);
     stage.get(&path).await.error(404);
+    assert!(stage.jobs().await.is_empty(), "its job went with it");
     stage.get(&format!("{path}/content")).await.error(404);
     assert_eq!(stage.get(&format!("/pictures/{picture}")).await.status, 404);
     assert!(
@@ -186,4 +187,36 @@ async fn a_deleted_picture_is_gone() {
             .expect("lists")
             .is_empty()
     );
+}
+
+#[tokio::test]
+async fn a_job_is_removed_once_it_is_over() {
+    let stage = Stage::halted().await;
+    let job = ordered(&stage, json!({ "prompt": "a cat" })).await;
+    let path = format!("/v1/jobs/{}", id(&job));
+    let remove = || {
+        request(Method::DELETE, &path)
+            .body(Body::empty())
+            .expect("a request")
+    };
+    let refused = stage.send(remove()).await.error(409);
+    assert_eq!(refused["code"], "job_unfinished");
+    let why = refused["message"].as_str().expect("text");
+    assert!(why.contains("Cancel it first"), "{why}");
+    stage
+        .post(&format!("{path}/cancel"), &json!({}))
+        .await
+        .json();
+    assert_eq!(
+        stage.send(remove()).await.json(),
+        json!({ "id": id(&job), "object": "job.deleted", "deleted": true })
+    );
+    assert_eq!(
+        stage.send(remove()).await.error(404)["code"],
+        "job_not_found"
+    );
+    stage.get(&path).await.error(404);
+    let nonsense = request(Method::DELETE, "/v1/jobs/nonsense").body(Body::empty());
+    stage.send(nonsense.expect("a request")).await.error(404);
+    assert!(stage.jobs().await.is_empty());
 }

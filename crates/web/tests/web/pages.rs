@@ -229,6 +229,36 @@ async fn a_failure_stays_as_a_card_and_can_be_tried_again() {
 }
 
 #[tokio::test]
+async fn a_card_without_pictures_can_be_removed_without_script() {
+    let stage = Stage::free().await;
+    let card = stage
+        .submit_part("/draw", &[("prompt", "a storm"), ("seed", "5")])
+        .await;
+    assert_eq!(card.status, 201);
+    let job = stage.jobs().await[0]["id"]
+        .as_str()
+        .expect("text")
+        .to_owned();
+    assert_eq!(stage.over(&job).await, "failed");
+    let drawn = picture_of(&stage, "a cat").await;
+    let remove = format!("/jobs/{job}/remove");
+    let studio = page(&stage, "/").await;
+    assert_eq!(studio.matches("/remove\"").count(), 1);
+    assert!(studio.contains(&format!("action=\"{remove}\"")));
+    let removed = stage.submit(&remove, &[]).await;
+    assert_eq!(
+        (removed.status.as_u16(), removed.header("location")),
+        (303, "/#work-heading")
+    );
+    let studio = page(&stage, "/").await;
+    assert!(!studio.contains("a storm") && studio.contains(&drawn));
+    assert!(studio.contains("id=\"work-heading\""));
+    let again = stage.submit(&remove, &[]).await;
+    assert_eq!(again.status, 404);
+    assert!(html(&again).contains("There is nothing here"));
+}
+
+#[tokio::test]
 async fn unknown_words_are_said_kindly() {
     let stage = Stage::free().await;
     stage.drawn("a zeppelin").await;
