@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask test`, `tidy` and `bench`.
+//! The project's own chores: `cargo xtask test`, `tidy`, `bench` and `postgres`.
 //!
 //! Architecture invariant: nothing here is part of the program that people run, and no crate
 //! depends on it.
@@ -9,6 +9,7 @@
 
 mod bench;
 mod command;
+mod postgres;
 mod provision;
 mod test;
 mod tidy;
@@ -35,6 +36,12 @@ enum Chore {
         #[arg(long, value_enum)]
         only: Vec<test::Step>,
     },
+    /// Runs a command, or waits for Ctrl-C, beside a fresh Postgres server that tests may use.
+    Postgres {
+        /// As in `cargo xtask postgres cargo nextest run --workspace`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
     /// The rules that no compiler checks: arrows between crates, file sizes, names, promises.
     Tidy {
         /// Writes down the checksums of new migrations. From then on they can't be edited.
@@ -52,6 +59,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     let good = match Arguments::parse().chore {
         Chore::Test { only } => test::run(&workspace, &only)?,
+        Chore::Postgres { command } => postgres::beside(&workspace, &command)?,
         Chore::Tidy { record_migrations } => {
             if record_migrations {
                 tidy::migrations::record(&workspace)?;

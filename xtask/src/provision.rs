@@ -153,6 +153,30 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The folder of Postgres' own programs, initdb among them: on the path, or where Debian keeps
+/// them, or installed now.
+pub(crate) fn postgres() -> Result<PathBuf> {
+    if let Some(found) = find_postgres() {
+        return Ok(found);
+    }
+    debian(&["postgresql"])?;
+    find_postgres().context("Postgres was installed, and its initdb is nowhere to be found")
+}
+
+fn find_postgres() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).find(|folder| {
+        let all = ["initdb", "postgres", "pg_isready"];
+        all.iter().all(|program| folder.join(program).is_file())
+    });
+    let debians = || {
+        let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
+        let folders = versions.map(|version| version.path().join("bin"));
+        folders.filter(|bin| bin.join("initdb").is_file()).max()
+    };
+    on_path.or_else(debians)
+}
+
 fn debian(packages: &[&str]) -> Result<()> {
     if command::answer(Command::new("apt-get").arg("--version")).is_none() {
         bail!("this machine has no apt-get; install what answers to {packages:?} and try again");
@@ -167,10 +191,13 @@ fn debian(packages: &[&str]) -> Result<()> {
 }
 
 fn as_root(program: &str) -> Command {
-    let is_root = command::answer(Command::new("id").arg("-u")).is_some_and(|id| id == "0");
-    let mut command = Command::new(if is_root { "env" } else { "sudo" });
+    let mut command = Command::new(if is_root() { "env" } else { "sudo" });
     command.args(["DEBIAN_FRONTEND=noninteractive", program]);
     command
+}
+
+pub(crate) fn is_root() -> bool {
+    command::answer(Command::new("id").arg("-u")).is_some_and(|id| id == "0")
 }
 
 fn digest(files: &[&Path]) -> Result<String> {

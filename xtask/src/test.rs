@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use crate::provision::{self, Tool};
 use crate::workspace::{Workspace, cargo};
-use crate::{command, tidy};
+use crate::{command, postgres, tidy};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
@@ -22,8 +22,10 @@ pub(crate) enum Step {
     Clippy,
     /// Licences, bans and sources of dependencies, and advisories where they can be had.
     Deny,
-    /// Tests of all crates.
+    /// Tests of all crates; those that open a database open SQLite.
     Rust,
+    /// Tests that open a database again, and those of the API, with a Postgres server of their own.
+    Postgres,
     /// Examples in the documentation.
     Docs,
     /// What made the shipped weights, as far as it runs without PyTorch.
@@ -153,6 +155,7 @@ fn take(step: Step, workspace: &Workspace) -> Result<Count> {
         )),
         Step::Deny => deny(workspace),
         Step::Rust => rust(workspace),
+        Step::Postgres => postgres(workspace),
         Step::Docs => docs(workspace),
         Step::Training => training(workspace),
         Step::Api => api(workspace),
@@ -187,20 +190,36 @@ fn deny(workspace: &Workspace) -> Result<Count> {
 }
 
 fn rust(workspace: &Workspace) -> Result<Count> {
-    let nextest = provision::tool(workspace, Tool::Nextest)?;
-    let said = command::watch(
-        Command::new(nextest)
-            .args([
-                "nextest",
-                "run",
-                "--workspace",
-                "--locked",
-                "--no-fail-fast",
-            ])
-            .args(["--cargo-quiet", "--color=never", "--no-tests=fail"])
-            .args(["--status-level=slow", "--final-status-level=fail"])
-            .args(["--config-file", "xtask/nextest.toml"]),
-    )?;
+    nextest(provision_nextest(workspace)?.env_remove(postgres::VARIABLE))
+}
+
+fn postgres(workspace: &Workspace) -> Result<Count> {
+    let server = postgres::Server::start(workspace)?;
+    let mut crates = provision_nextest(workspace)?;
+    // Everything that can open a database, the program itself aside: its tests open none.
+    crates.args(["-E", "rdeps(db) and not package(pinhole)"]);
+    server.lend(&mut crates);
+    nextest(&mut crates)
+}
+
+fn provision_nextest(workspace: &Workspace) -> Result<Command> {
+    let mut command = Command::new(provision::tool(workspace, Tool::Nextest)?);
+    command
+        .args([
+            "nextest",
+            "run",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+        ])
+        .args(["--cargo-quiet", "--color=never", "--no-tests=fail"])
+        .args(["--status-level=slow", "--final-status-level=fail"])
+        .args(["--config-file", "xtask/nextest.toml"]);
+    Ok(command)
+}
+
+fn nextest(command: &mut Command) -> Result<Count> {
+    let said = command::watch(command)?;
     Ok(last_counted(&said.lines, "Summary").agreeing_with(said.good))
 }
 

@@ -12,4 +12,22 @@ impl Tx {
             Self::Postgres(_) => " FOR UPDATE SKIP LOCKED",
         }
     }
+
+    /// Lists every column: table, column, type in upper case, and 1 where it may be null.
+    #[must_use]
+    pub const fn catalogue(&self) -> &'static str {
+        match self {
+            // A primary key is never null, though SQLite's list says that it may be.
+            Self::Sqlite(_) => {
+                "SELECT m.name, c.name, UPPER(c.type), \
+                 CASE WHEN c.\"notnull\" = 0 AND c.pk = 0 THEN 1 ELSE 0 END \
+                 FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'"
+            }
+            Self::Postgres(_) => {
+                "SELECT table_name::TEXT, column_name::TEXT, UPPER(data_type::TEXT), \
+                 CASE WHEN is_nullable = 'YES' THEN 1::BIGINT ELSE 0::BIGINT END \
+                 FROM information_schema.columns WHERE table_schema = current_schema()"
+            }
+        }
+    }
 }

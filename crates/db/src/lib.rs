@@ -9,6 +9,7 @@
 
 pub mod dialect;
 mod open;
+pub mod testing;
 
 pub use open::{Db, DbError, Location, Tx};
 

@@ -2,11 +2,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection, Postgres, Sqlite, Transaction};
+use sqlx::{ConnectOptions, Connection, Postgres, Sqlite, Transaction};
 
 const MAX_READERS: u32 = 4;
 const MAX_POSTGRES_CONNECTIONS: u32 = 16;
@@ -22,6 +22,21 @@ pub enum Location {
     File(PathBuf),
     /// `postgres://…`
     Postgres(String),
+}
+
+/// Names the schema that this program brings a database to.
+#[must_use]
+pub(crate) fn schema_fingerprint() -> String {
+    let checksums = MIGRATIONS.iter().flat_map(|one| one.checksum.iter());
+    let mixed = checksums.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{mixed:016x}")
+}
+
+/// As [`Location::Postgres`] takes it.
+pub(crate) fn url(options: &PgConnectOptions) -> String {
+    options.to_url_lossy().to_string()
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +112,7 @@ impl Db {
     }
 
     async fn open_postgres(url: &str) -> Result<Self, DbError> {
-        let options = sqlx::postgres::PgConnectOptions::from_str(url).map_err(DbError::Open)?;
+        let options = PgConnectOptions::from_str(url).map_err(DbError::Open)?;
         let pool = PgPoolOptions::new()
             .max_connections(MAX_POSTGRES_CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)

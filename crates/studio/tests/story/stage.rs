@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use db::{Db, Location};
+use db::testing::TestDatabase;
 use domain::clock::{Clock, Moment};
 use domain::ids::PersonId;
 use domain::model::{ModelCard, ModelName, Place, Sizes, Span};
@@ -126,19 +126,22 @@ pub(crate) struct Stage {
     pub(crate) painter: Arc<ScriptedPainter>,
     pub(crate) person: PersonId,
     pub(crate) folder: tempfile::TempDir,
+    pub(crate) database: TestDatabase,
 }
 
 impl Stage {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let database = TestDatabase::new(folder.path()).await.expect("a database");
         let painter = ScriptedPainter::new();
-        let studio = open(folder.path(), &painter).await;
+        let studio = open(&database, folder.path(), &painter).await;
         let person = accounts::local_person(&studio).await.expect("a person");
         Self {
             studio,
             painter,
             person,
             folder,
+            database,
         }
     }
 
@@ -146,7 +149,7 @@ impl Stage {
     pub(crate) async fn restart(self) -> Self {
         self.studio.db.close().await;
         let painter = ScriptedPainter::new();
-        let studio = open(self.folder.path(), &painter).await;
+        let studio = open(&self.database, self.folder.path(), &painter).await;
         Self {
             studio,
             painter,
@@ -155,12 +158,14 @@ impl Stage {
     }
 }
 
-async fn open(folder: &std::path::Path, painter: &Arc<ScriptedPainter>) -> Studio {
+async fn open(
+    database: &TestDatabase,
+    folder: &std::path::Path,
+    painter: &Arc<ScriptedPainter>,
+) -> Studio {
     let painter: Arc<dyn Painter> = Arc::clone(painter) as _;
     Studio {
-        db: Db::open(&Location::File(folder.join("pinhole.db")))
-            .await
-            .expect("opens"),
+        db: database.open().await.expect("opens"),
         shelf: Shelf::folder(&folder.join("blobs")).expect("opens"),
         painters: Arc::new([painter]),
         clock: Clock::manual(Moment::from_millis(1_800_000_000_000)),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use db::{Db, Location};
+use db::testing::TestDatabase;
 use domain::clock::{Clock, Moment};
 use domain::model::{Example, ModelCard, ModelName, Place, Sizes, Span};
 use domain::painter::{Brief, PaintError, Painted, Painter, Paintings, Watch};
@@ -139,6 +139,7 @@ pub(crate) struct Stage {
     pub(crate) stop: Stop,
     painter: Arc<ScriptedPainter>,
     router: Router,
+    _database: TestDatabase,
     _folder: tempfile::TempDir,
 }
 
@@ -153,14 +154,13 @@ impl Stage {
     /// Nothing is drawn until [`Stage::allow_steps`].
     pub(crate) async fn halted() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let database = TestDatabase::new(folder.path()).await.expect("a database");
         let painter = Arc::new(ScriptedPainter {
             permits: Semaphore::new(0),
             is_broken: AtomicBool::new(false),
         });
         let studio = Studio {
-            db: Db::open(&Location::File(folder.path().join("test.db")))
-                .await
-                .expect("opens"),
+            db: database.open().await.expect("opens"),
             shelf: Shelf::memory(),
             painters: Arc::from([Arc::clone(&painter) as Arc<dyn Painter>]),
             clock: Clock::manual(Moment::from_millis(1_800_000_000_000)),
@@ -180,6 +180,7 @@ impl Stage {
             stop,
             painter,
             router,
+            _database: database,
             _folder: folder,
         }
     }
@@ -246,6 +247,15 @@ impl Stage {
             .as_array()
             .expect("a list")
             .clone()
+    }
+
+    /// Waits until the job is being drawn.
+    pub(crate) async fn begun(&self, id: &str) {
+        let live = self.studio.board.watch(id.parse().expect("an id"));
+        live.expect("is unfinished")
+            .wait_for(|progress| progress.state == studio::jobs::State::Drawing)
+            .await
+            .expect("goes on");
     }
 
     /// Waits until the job is over, and gives its status.
