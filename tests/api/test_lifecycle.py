@@ -128,6 +128,23 @@ def test_promise_use_04_the_log_holds_no_words_of_a_prompt(program):
     assert canary not in program.log()
 
 
+@pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-slow: "])
+def test_a_client_that_never_says_what_it_wants_is_let_go(program, said):
+    program.more["PINHOLE_HEADER_TIMEOUT_MS"] = 200
+    program.start()
+    address = program.url.removeprefix("http://").split(":")
+    with socket.create_connection(address, timeout=60) as slow:
+        slow.sendall(said)
+        assert slow.recv(1000) == b"", "closed without a word"
+    # Who says it in time is answered, also while a drawing takes longer than that.
+    answer = sdk(program).images.generate(prompt=PROMPT)
+    assert opened(answer.data[0].b64_json).size == (256, 256)
+    drawing = Drawing(program)
+    assert program.stop() == 0, program.log()
+    assert any("stopping" in line for line in drawing.lines), "the stream is told, not cut off"
+    drawing.hang_up()
+
+
 def test_a_port_in_use(program):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         program.more["PINHOLE_LISTEN"] = f"127.0.0.1:{taken.getsockname()[1]}"

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use engine::catalogue::{Catalogue, Entry, Installed, LOCK_FILE, Lock, LockedFile};
 use engine::diffusion::check_files;
+use engine::{mini, shipped};
 use indicatif::{ProgressBar, ProgressStyle};
 use outside::hub::{Fetched, Hub, Order, OrderedFile, Progress, Stage};
 use serde::Serialize;
@@ -18,7 +19,7 @@ const USAGE: u8 = 2;
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum ModelsCommand {
-    /// List the models that can be pulled, and which are here
+    /// List the built-in model and those that can be pulled, and which are here
     List {
         #[command(flatten)]
         which: Which,
@@ -67,8 +68,13 @@ impl Which {
 
 /// Runs one of the commands over a folder of models.
 pub(crate) fn run(command: ModelsCommand, models_dir: &Path) -> Result<ExitCode> {
+    let built_in = shipped::settings()?;
     match command {
-        ModelsCommand::List { which, json } => list(&which.read()?, models_dir, json),
+        ModelsCommand::List { which, json } => list(&built_in, &which.read()?, models_dir, json),
+        ModelsCommand::Pull { name, .. } if name == built_in.name => print(&format!(
+            "{name} is part of the program: there is nothing to fetch. Draw with it: \
+             pinhole draw \"…\""
+        )),
         ModelsCommand::Pull { name, which, json } => {
             let catalogue = which.read()?;
             match catalogue.find(&name) {
@@ -76,12 +82,22 @@ pub(crate) fn run(command: ModelsCommand, models_dir: &Path) -> Result<ExitCode>
                 None => Ok(unknown(&name, &catalogue)),
             }
         }
+        ModelsCommand::Show { name, json, .. } if name == built_in.name => {
+            show(&About::built_in(&built_in), json)
+        }
         ModelsCommand::Show { name, which, json } => {
             let catalogue = which.read()?;
             match catalogue.find(&name) {
                 Some(entry) => show(&About::of(entry, models_dir), json),
                 None => Ok(unknown(&name, &catalogue)),
             }
+        }
+        ModelsCommand::Remove { name, .. } if name == built_in.name => {
+            complain(&format!(
+                "{name} is part of the program and stays. Others can be removed: \
+                 `pinhole models list` shows which are here."
+            ));
+            Ok(ExitCode::from(USAGE))
         }
         ModelsCommand::Remove { name, which } => {
             let catalogue = which.read()?;
@@ -107,16 +123,26 @@ struct About<'a> {
     disk_bytes: u64,
     size: String,
     licence: &'a str,
-    licence_url: &'a str,
-    repo: &'a str,
-    revision: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    licence_url: Option<&'a str>,
+    /// Absent where the model is part of the program.
+    #[serde(flatten)]
+    origin: Option<Origin<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     files: Option<Vec<LockedFile>>,
+}
+
+/// Where the hub keeps it.
+#[derive(Serialize)]
+struct Origin<'a> {
+    repo: &'a str,
+    revision: &'a str,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum State {
+    BuiltIn,
     Installed,
     Partial,
     Available,
@@ -126,6 +152,7 @@ enum State {
 impl State {
     const fn words(self) -> &'static str {
         match self {
+            Self::BuiltIn => "built in",
             Self::Installed => "installed",
             Self::Partial => "partly pulled",
             Self::Available => "available",
@@ -135,6 +162,23 @@ impl State {
 }
 
 impl<'a> About<'a> {
+    fn built_in(settings: &'a mini::Settings) -> Self {
+        Self {
+            name: &settings.name,
+            title: &settings.title,
+            about: &settings.about,
+            state: State::BuiltIn,
+            download_bytes: 0,
+            memory_bytes: shipped::loaded_bytes() + settings.drawing_bytes(1),
+            disk_bytes: 0,
+            size: format!("{0}x{0}", settings.size),
+            licence: &settings.licence,
+            licence_url: None,
+            origin: None,
+            files: None,
+        }
+    }
+
     fn of(entry: &'a Entry, models_dir: &Path) -> Self {
         let installed = Installed::find(entry, models_dir);
         let partial = bytes_under(&partial_of(models_dir, entry.name.as_str()));
@@ -155,19 +199,35 @@ impl<'a> About<'a> {
             disk_bytes: held + partial.unwrap_or(0),
             size: entry.size.to_string(),
             licence: &entry.licence,
-            licence_url: &entry.licence_url,
-            repo: &entry.repo,
-            revision: &entry.revision,
+            licence_url: Some(&entry.licence_url),
+            origin: Some(Origin {
+                repo: &entry.repo,
+                revision: &entry.revision,
+            }),
             files: installed.map(|installed| installed.lock.files),
         }
     }
 }
 
-fn list(catalogue: &Catalogue, models_dir: &Path, json: bool) -> Result<ExitCode> {
-    let mut models: Vec<About<'_>> = catalogue
-        .entries()
-        .iter()
-        .map(|entry| About::of(entry, models_dir))
+impl About<'_> {
+    fn download(&self) -> String {
+        match self.state {
+            State::BuiltIn => "none".to_owned(),
+            _ => in_words(self.download_bytes),
+        }
+    }
+}
+
+fn list(
+    built_in: &mini::Settings,
+    catalogue: &Catalogue,
+    models_dir: &Path,
+    json: bool,
+) -> Result<ExitCode> {
+    let others = catalogue.entries().iter();
+    let others = others.map(|entry| About::of(entry, models_dir));
+    let mut models: Vec<About<'_>> = std::iter::once(About::built_in(built_in))
+        .chain(others)
         .collect();
     for model in &mut models {
         model.files = None;
@@ -176,11 +236,10 @@ fn list(catalogue: &Catalogue, models_dir: &Path, json: bool) -> Result<ExitCode
         return print(&serde_json::to_string_pretty(&models)?);
     }
     let rows = models.iter().map(|model| {
-        let (download, memory) = (in_words(model.download_bytes), in_words(model.memory_bytes));
         [
             model.name.to_owned(),
-            download,
-            memory,
+            model.download(),
+            in_words(model.memory_bytes),
             model.state.words().to_owned(),
             model.licence.to_owned(),
         ]
@@ -198,20 +257,22 @@ fn show(model: &About<'_>, json: bool) -> Result<ExitCode> {
         return print(&serde_json::to_string_pretty(model)?);
     }
     let mut text = format!("{} ({})\n{}\n\n", model.title, model.name, model.about);
+    let licence = std::iter::once(model.licence).chain(model.licence_url);
+    let origin = model.origin.as_ref().map_or_else(
+        || "the program itself".to_owned(),
+        |Origin { repo, revision }| format!("{repo} at {revision}"),
+    );
     let lines = [
         ("State", model.state.words().to_owned()),
         ("Draws", format!("{} unless told otherwise", model.size)),
-        ("Download", in_words(model.download_bytes)),
+        ("Download", model.download()),
         (
             "Memory",
             format!("about {} for one picture", in_words(model.memory_bytes)),
         ),
         ("On disk", in_words(model.disk_bytes)),
-        (
-            "Licence",
-            format!("{}, {}", model.licence, model.licence_url),
-        ),
-        ("From", format!("{} at {}", model.repo, model.revision)),
+        ("Licence", licence.collect::<Vec<_>>().join(", ")),
+        ("From", origin),
     ];
     for (name, value) in lines {
         text += &format!("{name:<10}{value}\n");

@@ -1,5 +1,7 @@
 //! `pinhole serve`: opens the house, lets people in, and closes it in order.
 
+mod connections;
+
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -23,8 +25,11 @@ use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
-/// How long open connections may take to end once the program was told to stop.
+const DEFAULT_HEADER_TIMEOUT_MS: u64 = 30_000;
+/// How long a drawing may take to end once the program was told to stop.
 const GRACE: Duration = Duration::from_secs(5);
+/// And how long the answers that were begun may take after that.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 #[derive(Args)]
 pub(crate) struct ServeArgs {
@@ -35,6 +40,10 @@ pub(crate) struct ServeArgs {
     /// File that gets the address as soon as requests are answered, for scripts that wait for it
     #[arg(long, env = "PINHOLE_READY_FILE", value_name = "FILE")]
     ready_file: Option<PathBuf>,
+
+    /// How long a client may take for the head of a request, before its connection is closed
+    #[arg(long, env = "PINHOLE_HEADER_TIMEOUT_MS", default_value_t = DEFAULT_HEADER_TIMEOUT_MS, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    header_timeout_ms: u64,
 }
 
 impl ServeArgs {
@@ -91,14 +100,15 @@ async fn serve(args: &ServeArgs, data: &Path) -> anyhow::Result<()> {
     let router = web::router(site.with_larger_models(larger_models(data)?));
     announce(args, address)?;
 
+    let header_timeout = Duration::from_millis(args.header_timeout_ms);
     let ending = stop.clone();
-    let told = async move { ending.set().await };
-    let server = axum::serve(listener, router).with_graceful_shutdown(told);
-    let mut serving = tokio::spawn(server.into_future());
+    let mut serving = tokio::spawn(async move {
+        connections::serve(listener, router, header_timeout, &ending).await;
+    });
     tokio::select! {
         () = told_to_stop() => {}
         ended = &mut serving => {
-            ended??;
+            ended?;
             bail!("the server stopped by itself");
         }
     }
@@ -107,8 +117,9 @@ async fn serve(args: &ServeArgs, data: &Path) -> anyhow::Result<()> {
     if tokio::time::timeout(GRACE, working).await.is_err() {
         tracing::warn!("the drawing did not stop in time; the next start takes it up again");
     }
-    // Pages that follow their jobs hold their connections open; they reconnect after a restart.
-    serving.abort();
+    if tokio::time::timeout(LAST_WORDS, serving).await.is_err() {
+        tracing::warn!("some answers were cut off: their clients took too long");
+    }
     studio.db.close().await;
     tracing::info!("stopped");
     Ok(())

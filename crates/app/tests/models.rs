@@ -300,10 +300,41 @@ async fn the_list_tells_what_each_model_costs() {
     }
     let models = desk.pinhole(&["list", "--json"]).await.json();
     let models = models.as_array().expect("a list");
-    assert_eq!(models.len(), 8);
+    assert_eq!(models.len(), 9);
+    assert_eq!(
+        (
+            &models[0]["name"],
+            &models[0]["state"],
+            &models[0]["download_bytes"]
+        ),
+        (&"pinhole-mini".into(), &"built_in".into(), &0.into())
+    );
     assert!(
         models
             .iter()
             .all(|model| model["memory_bytes"].as_u64() > Some(1 << 20))
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_built_in_model_is_first_and_neither_pulled_nor_removed() {
+    let desk = Desk::new().await;
+    let text = desk.pinhole(&["list"]).await.fine();
+    let first = text.lines().nth(1).expect("a line under the head");
+    assert!(
+        first.starts_with("pinhole-mini ") && first.contains("built in"),
+        "{text}"
+    );
+    let shown = desk.pinhole(&["show", "pinhole-mini"]).await.fine();
+    assert!(
+        shown.contains("the program itself") && shown.contains("256x256"),
+        "{shown}"
+    );
+    desk.server.seen();
+    let pulled = desk.pinhole(&["pull", "pinhole-mini"]).await.fine();
+    assert!(pulled.contains("nothing to fetch"), "{pulled}");
+    assert!(desk.server.seen().is_empty(), "nobody was asked");
+    desk.pinhole(&["remove", "pinhole-mini"])
+        .await
+        .refused(2, "part of the program");
 }

@@ -94,7 +94,7 @@ impl Source {
     /// What loading takes in memory, from above: the weights, which may be halves, as f32.
     pub(crate) fn loading_bytes(&self) -> u64 {
         match self {
-            Self::Shipped => 2 * shipped::weights_bytes(),
+            Self::Shipped => shipped::loaded_bytes(),
             Self::Mini(folder) => {
                 2 * fs::metadata(folder.join(mini::FILES[3])).map_or(0, |file| file.len())
             }

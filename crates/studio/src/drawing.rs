@@ -212,9 +212,9 @@ async fn settle(
         let stored = match result {
             Ok(painted) => {
                 if unknown_words.is_empty() {
-                    unknown_words.clone_from(&painted.unknown_words);
+                    unknown_words = painted.unknown_words;
                 }
-                store(studio, job, ordinal, &painted.pixels).await
+                store(studio, job, ordinal, painted.pixels).await
             }
             Err(refusal) => Err(explain(job, refusal)),
         };
@@ -230,7 +230,7 @@ async fn store(
     studio: &Studio,
     job: &Job,
     ordinal: u32,
-    pixels: &Pixels,
+    pixels: Pixels,
 ) -> Result<NewPicture, JobError> {
     pictures::store(studio, job, ordinal, pixels).await.map_err(|failure| {
         tracing::error!(error = %failure, job = %job.id, "a picture could not be stored");

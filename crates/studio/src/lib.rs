@@ -69,6 +69,8 @@ pub enum Failure {
     Imaging(#[from] imaging::ImagingError),
     #[error("a stored row can't be read: {0}")]
     Row(String),
+    #[error("the program is stopping")]
+    Stopping,
 }
 
 impl From<sqlx::Error> for Failure {

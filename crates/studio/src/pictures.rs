@@ -1,19 +1,27 @@
 //! Is stored: the file on the shelf first, then its row; deleted in the other order, so that a row
 //! never names a file that is missing.
 
+use std::sync::Arc;
+
 use db::{Tx, on};
 use domain::clock::Moment;
 use domain::ids::{JobId, PersonId, PictureId};
 use domain::model::ModelName;
 use domain::picture::{Format, Pixels, Size};
 use domain::prompt::Prompt;
+use imaging::ImagingError;
 use sha2::{Digest, Sha256};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::jobs::{Job, queue};
 use crate::{Failure, Studio};
 
 /// Folder of the shelf that holds pictures.
 const FOLDER: &str = "pictures";
+
+/// Pictures that are decoded or encoded at once; the others wait, and take no memory meanwhile.
+const MAX_IN_HAND: usize = 2;
+static IN_HAND: Semaphore = Semaphore::const_new(MAX_IN_HAND);
 
 /// A stored picture as its owner sees it.
 #[derive(Clone, Debug)]
@@ -57,11 +65,18 @@ pub(crate) async fn store(
     studio: &Studio,
     job: &Job,
     ordinal: u32,
-    pixels: &Pixels,
+    pixels: Pixels,
 ) -> Result<NewPicture, Failure> {
     let created = studio.clock.now();
     let id = PictureId::new(created, &studio.randomness);
-    let bytes = imaging::encode(pixels, Format::Png, None)?;
+    let size = pixels.size();
+    let place = place_in_hand().await?;
+    let work = move || {
+        let bytes = imaging::encode(&pixels, Format::Png, None)?;
+        let sha256 = hex(&Sha256::digest(&bytes));
+        Ok((bytes, sha256))
+    };
+    let (bytes, sha256) = aside(place, work).await?;
     let blob = format!("{FOLDER}/{id}.png");
     let new = NewPicture {
         id,
@@ -69,10 +84,10 @@ pub(crate) async fn store(
         person: job.person,
         ordinal,
         seed: job.seed.wrapping_add(ordinal),
-        size: pixels.size(),
+        size,
         blob,
         size_bytes: bytes.len(),
-        sha256: hex(&Sha256::digest(&bytes)),
+        sha256,
         created,
     };
     studio.shelf.put(&new.blob, bytes).await?;
@@ -155,25 +170,29 @@ pub async fn file(
     format: Format,
     quality: Option<u8>,
 ) -> Result<Option<File>, Failure> {
+    if format == Format::Png {
+        let stored = stored(studio, person, id).await?;
+        return Ok(stored.map(|bytes| File { bytes, format }));
+    }
+    let place = place_in_hand().await?;
     let Some(stored) = stored(studio, person, id).await? else {
         return Ok(None);
     };
-    if format == Format::Png {
-        return Ok(Some(File {
-            bytes: stored,
-            format,
-        }));
-    }
-    let bytes = imaging::encode(&imaging::decode(&stored)?, format, quality)?;
+    let work = move || imaging::encode(&imaging::decode(&stored)?, format, quality);
+    let bytes = aside(place, work).await?;
     Ok(Some(File { bytes, format }))
 }
 
 /// A preview as a file. `quality`, 1 to 100, is for JPEG.
-pub fn encode(pixels: &Pixels, format: Format, quality: Option<u8>) -> Result<File, Failure> {
-    Ok(File {
-        bytes: imaging::encode(pixels, format, quality)?,
-        format,
-    })
+pub async fn encode(
+    pixels: Arc<Pixels>,
+    format: Format,
+    quality: Option<u8>,
+) -> Result<File, Failure> {
+    let place = place_in_hand().await?;
+    let work = move || imaging::encode(&pixels, format, quality);
+    let bytes = aside(place, work).await?;
+    Ok(File { bytes, format })
 }
 
 /// The picture made small, its longer edge at most `edge` pixels, as JPEG.
@@ -183,15 +202,39 @@ pub async fn thumbnail(
     id: PictureId,
     edge: u32,
 ) -> Result<Option<File>, Failure> {
+    let place = place_in_hand().await?;
     let Some(stored) = stored(studio, person, id).await? else {
         return Ok(None);
     };
-    let small = imaging::fit_within(&imaging::decode(&stored)?, edge);
-    let bytes = imaging::encode(&small, Format::Jpeg, None)?;
-    Ok(Some(File {
-        bytes,
-        format: Format::Jpeg,
-    }))
+    let format = Format::Jpeg;
+    let work = move || {
+        let small = imaging::fit_within(&imaging::decode(&stored)?, edge);
+        imaging::encode(&small, format, None)
+    };
+    let bytes = aside(place, work).await?;
+    Ok(Some(File { bytes, format }))
+}
+
+async fn place_in_hand() -> Result<SemaphorePermit<'static>, Failure> {
+    IN_HAND.acquire().await.map_err(|_| Failure::Stopping)
+}
+
+/// Does what keeps a processor busy on a thread where nobody waits for it but the caller.
+async fn aside<T: Send + 'static>(
+    place: SemaphorePermit<'static>,
+    work: impl FnOnce() -> Result<T, ImagingError> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(move || {
+        let done = work();
+        // Held by the work itself, which goes on when its caller is gone.
+        drop(place);
+        done
+    });
+    match done.await {
+        Ok(done) => Ok(done?),
+        Err(broken) if broken.is_panic() => std::panic::resume_unwind(broken.into_panic()),
+        Err(_) => Err(Failure::Stopping),
+    }
 }
 
 async fn stored(

@@ -121,6 +121,7 @@ class LiveJobs extends HTMLElement {
     const pictures = [...next.querySelectorAll("img")];
     for (const picture of pictures) picture.loading = "eager";
     await Promise.allSettled(pictures.map((picture) => picture.decode()));
+    keepSpace(card, next);
     const hadFocus = card.contains(document.activeElement);
     card.replaceWith(next);
     if (hadFocus) next.querySelector("a, button")?.focus({ preventScroll: true });
@@ -185,6 +186,22 @@ class LiveJobs extends HTMLElement {
 
   say(pattern, card) {
     this.says.textContent = pattern.replace("{}", () => card.querySelector(".words").textContent);
+  }
+}
+
+/** Where pictures stay away, their places stay, so that nothing below moves. */
+function keepSpace(card, next) {
+  const before = card.querySelector(".sheet");
+  if (!before) return;
+  const after = next.querySelector(".sheet") ?? next.appendChild(before.cloneNode(false));
+  const missing = [...before.children].slice(after.children.length);
+  if (!missing.length) return;
+  after.className = before.className;
+  for (const tile of missing) {
+    const spent = document.createElement("div");
+    spent.className = "tile spent";
+    spent.append(tile.querySelector("svg").cloneNode(true));
+    after.append(spent);
   }
 }
 

@@ -140,6 +140,9 @@ impl IntoResponse for Problem {
 impl From<Failure> for Problem {
     /// The cause goes to the log, here and nowhere else.
     fn from(failure: Failure) -> Self {
+        if matches!(failure, Failure::Stopping) {
+            return Self::stopping();
+        }
         tracing::error!(error = %failure, "a request failed");
         let message = "The server could not do this now. Nothing was charged. Try again; if it happens again, tell the operator.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)

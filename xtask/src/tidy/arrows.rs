@@ -33,8 +33,8 @@ const DUTIES: &[(&str, &[&str], &str)] = &[
     ("axum", &["web", "pinhole"], "HTTP is served by web alone"),
     ("askama", &["web"], "pages are made in web alone"),
     ("reqwest", &["outside"], OUTBOUND),
-    ("hyper", &["outside"], OUTBOUND),
-    ("hyper-util", &["outside"], OUTBOUND),
+    ("hyper", &["outside", "pinhole"], ACCEPTS),
+    ("hyper-util", &["outside", "pinhole"], ACCEPTS),
     ("ureq", &["outside"], OUTBOUND),
     ("hf-hub", &["outside"], OUTBOUND),
     ("object_store", &["outside"], OUTBOUND),
@@ -61,6 +61,7 @@ const DUTIES: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
+const ACCEPTS: &str = "only outside opens a connection, and only the program accepts one";
 const OUTBOUND: &str = "only outside opens a connection";
 const TENSORS: &str = "only engine knows tensors";
 

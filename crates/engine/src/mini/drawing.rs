@@ -87,18 +87,7 @@ impl Pipeline {
     /// What drawing so many pictures takes in memory beside the weights, from above.
     #[must_use]
     pub fn drawing_bytes(&self, pictures: usize) -> u64 {
-        let settings = &self.settings;
-        // Per position and row of the generator: its input, queries, keys and values, the wide
-        // layer, and a few of its own width; two rows a picture.
-        let generator = 2 * settings.positions() * settings.d * 16;
-        let edge = |stage: usize| settings.latent_size << stage;
-        let widths = settings.decoder_widths.iter().enumerate();
-        let stage = widths
-            .map(|(s, width)| edge(s) * edge(s) * width * 4)
-            .max()
-            .unwrap_or(0);
-        let picture = settings.size as usize * settings.size as usize * 3 * 4;
-        (pictures * (generator + stage + picture) * size_of::<f32>()) as u64
+        self.settings.drawing_bytes(pictures)
     }
 
     pub(super) fn read_brief(

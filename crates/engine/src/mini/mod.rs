@@ -128,6 +128,22 @@ impl Settings {
     /// Most pictures of one batch: more of them draw no faster each.
     const MAX_BATCH: usize = 8;
 
+    /// What drawing so many pictures takes in memory beside the weights, from above.
+    #[must_use]
+    pub fn drawing_bytes(&self, pictures: usize) -> u64 {
+        // Per position and row of the generator: its input, queries, keys and values, the wide
+        // layer, and a few of its own width; two rows a picture.
+        let generator = 2 * self.positions() * self.d * 16;
+        let edge = |stage: usize| self.latent_size << stage;
+        let widths = self.decoder_widths.iter().enumerate();
+        let stage = widths
+            .map(|(s, width)| edge(s) * edge(s) * width * 4)
+            .max()
+            .unwrap_or(0);
+        let picture = self.size as usize * self.size as usize * 3 * 4;
+        (pictures * (generator + stage + picture) * size_of::<f32>()) as u64
+    }
+
     #[must_use]
     pub fn card(&self) -> ModelCard {
         let or_name = |text: &str| if text.is_empty() { &self.name } else { text }.to_owned();

@@ -1,20 +1,22 @@
-//! The pipeline against PyTorch: `training/reference.py` wrote a tiny model of random weights, and
-//! what it draws from a given noise.
+//! The pipeline against PyTorch: `training/reference.py` wrote a tiny model of random weights, what
+//! it draws from a given noise, and one picture of the shipped weights.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use candle_core::safetensors::load;
+use candle_core::safetensors::{load, load_buffer};
 use candle_core::{DType, Device, Result, Tensor};
 use domain::painter::{Brief, Watch};
 use domain::picture::{Pixels, Size};
 use domain::prompt::Prompt;
+use safetensors::SafeTensors;
 use serde::Deserialize;
 
 use super::Pipeline;
 use super::drawing::TextList;
 use crate::words::normalise;
+use crate::{noise, shipped};
 
 const PROMPTS: [&str; 2] = [
     "two red cats on a blue background",
@@ -22,6 +24,8 @@ const PROMPTS: [&str; 2] = [
 ];
 const STEPS: u32 = 4;
 const GUIDANCE: f32 = 3.0;
+/// How far latents and pixels, which go from -1 to 1, may be off.
+const TOLERANCE: f32 = 1e-3;
 
 struct Patient;
 
@@ -31,8 +35,12 @@ impl Watch for Patient {
     }
 }
 
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../training/fixtures")
+}
+
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../training/fixtures/tiny")
+    fixtures().join("tiny")
 }
 
 fn pipeline(sampler: &str) -> Pipeline {
@@ -41,13 +49,13 @@ fn pipeline(sampler: &str) -> Pipeline {
     pipeline
 }
 
-fn brief(prompt: &str) -> Brief {
+fn brief(pipeline: &Pipeline, prompt: &str, steps: u32, guidance: f32) -> Brief {
     Brief {
         prompt: Prompt::new(prompt).expect("a prompt"),
         negative_prompt: None,
-        size: Size::square(64),
-        steps: STEPS,
-        guidance: GUIDANCE,
+        size: Size::square(pipeline.settings.size),
+        steps,
+        guidance,
         seed: 0,
         previews: 0,
     }
@@ -62,35 +70,45 @@ fn largest_difference(one: &Tensor, other: &Tensor) -> Result<f32> {
     (one - other)?.abs()?.flatten_all()?.max(0)?.to_scalar()
 }
 
-fn check(sampler: &str, reference: &HashMap<String, Tensor>) -> Result<()> {
-    let pipeline = pipeline(sampler);
+/// Latents `[n, h * w, c]` and pixels `[n, c, h, w]` of prompts from a noise `[n, c, h, w]`, after
+/// their words were read as `ids` says.
+fn drawn(
+    pipeline: &Pipeline,
+    briefs: &[Brief],
+    ids: &[&Tensor],
+    noise: &Tensor,
+) -> Result<(Tensor, Tensor)> {
+    let steps = briefs[0].steps;
     let mut texts = TextList::default();
     let mut canvases = Vec::new();
-    for (index, prompt) in PROMPTS.iter().enumerate() {
-        let brief = brief(prompt);
-        let reading = pipeline.read_brief(&brief, STEPS).expect("known words");
-        let ids: Vec<i64> = reading.ids.iter().map(|id| i64::from(*id)).collect();
-        assert_eq!(
-            ids,
-            reference[&format!("ids.{index}")].to_vec1::<i64>()?,
-            "{prompt}"
-        );
-        canvases.push(pipeline.canvas(index, &reading, &brief, STEPS, &mut texts));
+    for (index, brief) in briefs.iter().enumerate() {
+        let reading = pipeline.read_brief(brief, steps).expect("known words");
+        let read: Vec<i64> = reading.ids.iter().map(|id| i64::from(*id)).collect();
+        assert_eq!(read, ids[index].to_vec1::<i64>()?, "prompt {index}");
+        canvases.push(pipeline.canvas(index, &reading, brief, steps, &mut texts));
     }
-    let noise = channels_last(&reference["noise"])?;
-    let (latents, drawn) = pipeline.sample(noise, canvases, &texts, STEPS, &Patient)?;
-    assert_eq!(drawn.len(), PROMPTS.len());
-    let expected = channels_last(&reference[&format!("{sampler}.{}", STEPS - 1)])?;
-    let off = largest_difference(&latents, &expected)?;
-    assert!(off < 1e-3, "{sampler}: latents are off by {off}");
-    let pixels = pipeline
-        .decoder
-        .decode(&latents)?
-        .permute((0, 3, 1, 2))?
-        .contiguous()?;
-    let off = largest_difference(&pixels, &reference[&format!("{sampler}.pixels")])?;
-    assert!(off < 1e-3, "{sampler}: pixels are off by {off}");
+    let noise = channels_last(noise)?;
+    let (latents, drawn) = pipeline.sample(noise, canvases, &texts, steps, &Patient)?;
+    assert_eq!(drawn.len(), briefs.len());
+    let pixels = pipeline.decoder.decode(&latents)?.permute((0, 3, 1, 2))?;
+    Ok((latents, pixels.contiguous()?))
+}
+
+fn assert_near(what: &str, one: &Tensor, other: &Tensor) -> Result<()> {
+    let off = largest_difference(one, other)?;
+    assert!(off < TOLERANCE, "{what} are off by {off}");
     Ok(())
+}
+
+fn check(sampler: &str, reference: &HashMap<String, Tensor>) -> Result<()> {
+    let pipeline = pipeline(sampler);
+    let briefs = PROMPTS.map(|prompt| brief(&pipeline, prompt, STEPS, GUIDANCE));
+    let ids = [0, 1].map(|index| &reference[&format!("ids.{index}")]);
+    let (latents, pixels) = drawn(&pipeline, &briefs, &ids, &reference["noise"])?;
+    let expected = channels_last(&reference[&format!("{sampler}.{}", STEPS - 1)])?;
+    assert_near(&format!("{sampler}: latents"), &latents, &expected)?;
+    let expected = &reference[&format!("{sampler}.pixels")];
+    assert_near(&format!("{sampler}: pixels"), &pixels, expected)
 }
 
 #[test]
@@ -99,6 +117,35 @@ fn pictures_equal_pytorchs_on_the_same_noise() -> Result<()> {
     assert_eq!(reference["noise"].dtype(), DType::F32);
     check("euler", &reference)?;
     check("heun", &reference)
+}
+
+/// Where this fails after new weights were shipped, `training/reference.py --check` was forgotten.
+#[test]
+fn the_shipped_weights_draw_what_they_draw_in_pytorch() -> Result<()> {
+    let bytes = std::fs::read(fixtures().join("mini-check.safetensors")).expect("the check");
+    let (_, header) = SafeTensors::read_metadata(&bytes).expect("a header");
+    let told = header.metadata().clone().expect("settings of the picture");
+    let reference = load_buffer(&bytes, &Device::Cpu)?;
+    let mut pipeline = shipped::load().expect("the shipped model");
+    pipeline.settings.sampler.clone_from(&told["sampler"]);
+    let number = |name: &str| told[name].parse::<f64>().expect("a number");
+    assert!((number("shift") - pipeline.settings.shift).abs() < 1e-9);
+    let [steps, seed] = ["steps", "seed"].map(|name| told[name].parse::<u32>().expect("whole"));
+    let guidance = told["guidance"].parse().expect("a number");
+    let brief = brief(&pipeline, &told["prompt"], steps, guidance);
+    let noise = &reference["noise"];
+    let own = Tensor::from_vec(
+        noise::normal(seed, noise.elem_count()),
+        noise.shape(),
+        &Device::Cpu,
+    )?;
+    assert_eq!(largest_difference(&own, noise)?, 0.0, "noise of the seed");
+    let (latents, pixels) = drawn(&pipeline, &[brief], &[&reference["ids"]], noise)?;
+    let expected = channels_last(&reference["latent"])?;
+    assert_near("latents", &latents, &expected)?;
+    // The reference is averaged over 4 x 4, so that it stays small.
+    let pixels = pixels.clamp(-1f32, 1f32)?.avg_pool2d(4)?;
+    assert_near("pixels", &pixels, &reference["pixels"])
 }
 
 #[test]

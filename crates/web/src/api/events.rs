@@ -1,6 +1,8 @@
 //! Follows jobs while they are drawn, as server-sent events: `progress` whenever something
 //! changed, `preview` for each clearer sight of a picture, `end` with the job as it ended.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use base64::Engine;
@@ -124,9 +126,9 @@ async fn previews(
             continue;
         };
         *shown = sketch.previews.len();
-        let Ok(file) = pictures::encode(preview, Format::Jpeg, Some(PREVIEW_JPEG_QUALITY)) else {
-            continue;
-        };
+        let quality = Some(PREVIEW_JPEG_QUALITY);
+        let file = pictures::encode(Arc::clone(preview), Format::Jpeg, quality);
+        let Ok(file) = file.await else { continue };
         let event = json!({
             "id": job.id,
             "picture_index": ordinal,

@@ -1,6 +1,7 @@
 //! An order whose answer comes in pieces: each picture on its way, then each picture.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -97,9 +98,8 @@ impl Partials<'_> {
                     compression,
                     ..
                 } = *self.answer;
-                let Ok(file) = pictures::encode(preview, format, compression) else {
-                    continue;
-                };
+                let file = pictures::encode(Arc::clone(preview), format, compression);
+                let Ok(file) = file.await else { continue };
                 let mut event = json!({
                     "type": "image_generation.partial_image",
                     "partial_image_index": *shown,
