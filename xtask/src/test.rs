@@ -32,6 +32,8 @@ pub(crate) enum Step {
     Training,
     /// The program as clients see it, through the openai SDK and the shell.
     Api,
+    /// The API through clients that we did not write: openai for Node, LiteLLM, LangChain.
+    Clients,
     /// The pages as people see them, in Chromium.
     Browser,
 }
@@ -159,6 +161,7 @@ fn take(step: Step, workspace: &Workspace) -> Result<Count> {
         Step::Docs => docs(workspace),
         Step::Training => training(workspace),
         Step::Api => api(workspace),
+        Step::Clients => clients(workspace),
         Step::Browser => browser(workspace),
     }
 }
@@ -286,20 +289,48 @@ fn pytest(python: &mut Command, tests: &str) -> Result<Count> {
     Ok(last_counted(&said.lines, " in ").agreeing_with(said.good))
 }
 
+fn clients(workspace: &Workspace) -> Result<Count> {
+    let program = program(workspace)?;
+    let folder = workspace.root.join("tests/clients");
+    let environment = provision::python_environment(
+        &workspace.target.join("tools/clients"),
+        &folder.join("requirements.txt"),
+    )?;
+    let mut python = Command::new(environment.join("bin/python"));
+    let in_python = pytest(
+        python.env("PINHOLE_BIN", &program).arg("-m"),
+        "tests/clients",
+    )?;
+    provision::node_modules(&folder)?;
+    let in_node = node(
+        Command::new("node").env("PINHOLE_BIN", program),
+        workspace,
+        "tests/clients/",
+    )?;
+    Ok(in_python.and(in_node))
+}
+
 fn browser(workspace: &Workspace) -> Result<Count> {
     let program = program(workspace)?;
-    let folder = workspace.root.join("tests/browser");
-    provision::node_modules(&folder)?;
-    let mut tests: Vec<String> = workspace.files()?;
-    tests.retain(|file| file.starts_with("tests/browser/") && file.ends_with(".test.mjs"));
-    ensure!(!tests.is_empty(), "there are no browser tests");
-    let said = command::watch(
+    provision::node_modules(&workspace.root.join("tests/browser"))?;
+    node(
         Command::new("node")
-            .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
-            .args(tests)
             .env("PINHOLE_BIN", program)
             .env("PINHOLE_CHROMIUM", provision::chromium()?)
             .env("PINHOLE_SCREENSHOTS", workspace.target.join("screenshots")),
+        workspace,
+        "tests/browser/",
+    )
+}
+
+/// Runs the tests of a folder one after the other.
+fn node(node: &mut Command, workspace: &Workspace, folder: &str) -> Result<Count> {
+    let mut tests: Vec<String> = workspace.files()?;
+    tests.retain(|file| file.starts_with(folder) && file.ends_with(".test.mjs"));
+    ensure!(!tests.is_empty(), "there are no tests in {folder}");
+    let said = command::watch(
+        node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
+            .args(tests),
     )?;
     Ok(node_counted(&said.lines).agreeing_with(said.good))
 }

@@ -58,6 +58,10 @@ fn no_object(message: &str) -> Problem {
 }
 
 impl Fields {
+    pub(super) const fn of(fields: Map<String, Value>) -> Self {
+        Self(fields)
+    }
+
     pub(super) fn text(&self, name: &'static str) -> Result<Option<&str>, Problem> {
         match self.given(name) {
             None => Ok(None),

@@ -59,7 +59,7 @@ pub(super) async fn generate(
 
 /// Places an order in a task of its own, so that a client who hangs up in the middle of it does
 /// not leave a job behind that nobody cancels.
-async fn place(
+pub(super) async fn place(
     site: &Site,
     person: PersonId,
     form: OrderForm,
@@ -85,10 +85,10 @@ pub(super) struct Answer {
     pub(super) compression: Option<u8>,
     pub(super) quality: Quality,
     as_url: bool,
-    stream: bool,
+    pub(super) stream: bool,
 }
 
-fn read(fields: &Fields) -> Result<(OrderForm, Answer), Problem> {
+pub(super) fn read(fields: &Fields) -> Result<(OrderForm, Answer), Problem> {
     let missing = || {
         Problem::field(
             "prompt",

@@ -8,6 +8,7 @@ mod images;
 mod jobs;
 mod models;
 mod pictures;
+mod responses;
 mod streaming;
 
 use axum::Router;
@@ -26,6 +27,7 @@ pub(crate) use pictures::{answer, caching, content_path, is_known};
 pub(crate) fn routes() -> Router<Site> {
     Router::new()
         .route("/v1/images/generations", post(images::generate))
+        .route("/v1/responses", post(responses::create))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::show))
         .route("/v1/jobs", get(jobs::list))

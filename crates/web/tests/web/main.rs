@@ -6,5 +6,6 @@ mod generations;
 mod guards;
 mod jobs;
 mod pages;
+mod responses;
 mod stage;
 mod streaming;
