@@ -1,6 +1,8 @@
 //! `POST /v1/responses` with the tool `image_generation`: how agents and their frameworks ask for a
 //! picture. What is drawn is the last thing that the user said; no language model stands between.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -341,9 +343,8 @@ impl Told<'_> {
         while let Some(preview) = sketch.previews.get(self.shown) {
             let index = self.shown;
             self.shown += 1;
-            let Ok(file) = pictures::encode(preview, format, compression) else {
-                continue;
-            };
+            let file = pictures::encode(Arc::clone(preview), format, compression);
+            let Ok(file) = file.await else { continue };
             let mut partial = json!({
                 "partial_image_index": index,
                 "partial_image_b64": BASE64.encode(file.bytes),
