@@ -19,6 +19,7 @@ use domain::randomness::Randomness;
 use engine::catalogue::{Catalogue, Installed};
 use engine::painter::{LocalPainter, Settings};
 use outside::shelf::Shelf;
+use studio::credits::PriceList;
 use studio::jobs::worker::{self, Stop};
 use studio::{Limits, Studio, accounts};
 use tokio::net::TcpListener;
@@ -44,6 +45,10 @@ pub(crate) struct ServeArgs {
     /// How long a client may take for the head of a request, before its connection is closed
     #[arg(long, env = "PINHOLE_HEADER_TIMEOUT_MS", default_value_t = DEFAULT_HEADER_TIMEOUT_MS, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     header_timeout_ms: u64,
+
+    /// Price list that takes the place of the shipped one
+    #[arg(long, env = "PINHOLE_PRICES", value_name = "FILE")]
+    prices: Option<PathBuf>,
 }
 
 impl ServeArgs {
@@ -90,7 +95,7 @@ async fn serve(args: &ServeArgs, data: &Path) -> anyhow::Result<()> {
     let listener = listen(args.listen).await?;
     let address = listener.local_addr()?;
     let _lock = claim_folder(data)?;
-    let studio = open(data).await?;
+    let studio = open(data, args.prices.as_deref()).await?;
     let person = accounts::local_person(&studio).await?;
     worker::take_over(&studio).await?;
 
@@ -171,7 +176,7 @@ fn claim_folder(data: &Path) -> anyhow::Result<File> {
     }
 }
 
-async fn open(data: &Path) -> anyhow::Result<Studio> {
+async fn open(data: &Path, prices: Option<&Path>) -> anyhow::Result<Studio> {
     let file = data.join("pinhole.db");
     let db = Db::open(&Location::File(file.clone()))
         .await
@@ -190,6 +195,7 @@ async fn open(data: &Path) -> anyhow::Result<Studio> {
         randomness: Randomness::system(),
         board: studio::jobs::progress::Board::default(),
         limits: Limits::default(),
+        prices: Arc::new(PriceList::open(prices)?),
     })
 }
 

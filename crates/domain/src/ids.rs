@@ -75,6 +75,12 @@ ids! {
     JobId = "job_";
     /// One picture that was drawn and stored.
     PictureId = "pic_";
+    /// A key with which a program asks.
+    KeyId = "key_";
+    /// One entry of the ledger.
+    EntryId = "ent_";
+    /// Credits that came together.
+    GrantId = "gra_";
 }
 
 #[cfg(test)]

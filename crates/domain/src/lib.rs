@@ -1,10 +1,11 @@
-//! The values that every other crate speaks in: ids, time, randomness, prompts, pictures,
+//! The values that every other crate speaks in: ids, time, randomness, credits, prompts, pictures,
 //! and the one trait behind which pictures are drawn.
 //!
 //! Architecture invariant: nothing here does input or output, and nothing here knows SQL,
 //! HTTP, tensors or a vendor.
 
 pub mod clock;
+pub mod credits;
 pub mod ids;
 pub mod model;
 pub mod painter;

@@ -1,4 +1,4 @@
-//! The story: a prompt comes in, is routed, is drawn, is stored, is shown.
+//! The story: a prompt comes in, is paid for, is routed, is drawn, is stored, is shown.
 //!
 //! The modules stand in the order in which a prompt meets them.
 //!
@@ -7,6 +7,9 @@
 
 pub mod accounts;
 pub mod order;
+
+pub mod credits;
+
 pub mod routing;
 
 pub mod jobs;
@@ -35,6 +38,7 @@ pub struct Studio {
     pub randomness: Randomness,
     pub board: jobs::progress::Board,
     pub limits: Limits,
+    pub prices: Arc<credits::PriceList>,
 }
 
 /// Every limit has a name.

@@ -1,11 +1,13 @@
 //! A prompt comes in: every field is checked against the model that shall draw it, then the job
 //! is written down.
 
-use domain::ids::{JobId, PersonId};
+use domain::credits::Credits;
+use domain::ids::{JobId, KeyId, PersonId};
 use domain::model::{ModelCard, ModelName};
 use domain::picture::Size;
 use domain::prompt::{BadPrompt, Prompt};
 
+use crate::credits::{self, Operation, Quote, Refusal};
 use crate::jobs::queue::{self, Enqueued, NewJob};
 use crate::jobs::{self, Job, State};
 use crate::{Failure, Studio, routing};
@@ -25,6 +27,10 @@ pub struct OrderForm {
     pub seed: Option<u32>,
     /// Previews of each picture while it is drawn.
     pub previews: u32,
+    /// Refuse where it could cost more than this.
+    pub max_credits: Option<Credits>,
+    /// The API key with which it is ordered.
+    pub key: Option<KeyId>,
 }
 
 /// Unchecked words of a person: personal, so they can't be printed.
@@ -59,6 +65,12 @@ pub enum OrderError {
     UnknownModel { name: String, available: String },
     #[error("{waiting} jobs are waiting already. Try again in {retry_after_s} seconds.")]
     QueueFull { waiting: u32, retry_after_s: u32 },
+    #[error(
+        "This costs {quoted} credits, more than the {max} that the order allows. Allow more, or order fewer or smaller pictures."
+    )]
+    AboveMaximum { quoted: Credits, max: Credits },
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     #[error(transparent)]
     Failure(#[from] Failure),
 }
@@ -70,22 +82,57 @@ pub const MAX_PREVIEWS: u32 = 8;
 pub async fn place(studio: &Studio, person: PersonId, form: OrderForm) -> Result<Job, OrderError> {
     let (_, card) =
         routing::route(studio, form.model.as_ref()).ok_or_else(|| no_model(studio, &form))?;
+    let max_credits = form.max_credits;
     let new = check(studio, person, form, &card)?;
+    within(studio, &new, max_credits).await?;
     studio.board.add(new.id, new.count);
     let enqueued = queue::enqueue(studio, &new).await;
     if !matches!(enqueued, Ok(Enqueued::Accepted)) {
         studio.board.end(new.id, State::Failed);
     }
-    if let Enqueued::Full { waiting } = enqueued? {
-        let retry_after_s = QUEUE_FULL_RETRY_S;
-        return Err(OrderError::QueueFull {
-            waiting,
-            retry_after_s,
-        });
+    match enqueued? {
+        Enqueued::Accepted => {}
+        Enqueued::Full { waiting } => {
+            let retry_after_s = QUEUE_FULL_RETRY_S;
+            return Err(OrderError::QueueFull {
+                waiting,
+                retry_after_s,
+            });
+        }
+        Enqueued::Refused(refusal) => return Err(refusal.into()),
     }
     studio.board.announce();
     let job = jobs::find(studio, person, new.id).await?;
     Ok(job.ok_or_else(|| Failure::Row(format!("{} vanished", new.id)))?)
+}
+
+/// What an order would cost, without placing it. Nothing, for who is not metered.
+pub async fn quote(
+    studio: &Studio,
+    person: PersonId,
+    form: OrderForm,
+) -> Result<Quote, OrderError> {
+    let (_, card) =
+        routing::route(studio, form.model.as_ref()).ok_or_else(|| no_model(studio, &form))?;
+    let new = check(studio, person, form, &card)?;
+    match credits::balance(studio, person).await? {
+        Some(_) => Ok(new.quote),
+        None => Ok(Quote::FREE),
+    }
+}
+
+async fn within(
+    studio: &Studio,
+    new: &NewJob,
+    max_credits: Option<Credits>,
+) -> Result<(), OrderError> {
+    let quoted = new.quote.total();
+    match max_credits {
+        Some(max) if quoted > max && credits::balance(studio, new.person).await?.is_some() => {
+            Err(OrderError::AboveMaximum { quoted, max })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn no_model(studio: &Studio, form: &OrderForm) -> OrderError {
@@ -115,18 +162,27 @@ fn check(
         }
         _ => None,
     };
+    let prompt = prompt("prompt", &form.prompt)?;
+    let size = size(form.size, card)?;
+    let count = count(form.count, studio.limits.max_pictures_per_order)?;
+    let steps = steps(form.steps, form.quality, card)?;
+    let quote = studio
+        .prices
+        .quote(card, Operation::Draw, size, steps, count);
     Ok(NewJob {
         id: JobId::new(now, &studio.randomness),
         person,
         model: card.name.clone(),
-        prompt: prompt("prompt", &form.prompt)?,
+        prompt,
         negative_prompt,
-        size: size(form.size, card)?,
-        count: count(form.count, studio.limits.max_pictures_per_order)?,
-        steps: steps(form.steps, form.quality, card)?,
+        size,
+        count,
+        steps,
         guidance: guidance(form.guidance, card)?,
         seed: form.seed.unwrap_or_else(|| studio.randomness.next_u32()),
         previews: form.previews.min(MAX_PREVIEWS),
+        key: form.key,
+        quote,
         created: now,
     })
 }

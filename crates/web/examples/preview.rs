@@ -225,8 +225,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         randomness: Randomness::system(),
         board: studio::jobs::progress::Board::default(),
         limits: Limits::default(),
+        prices: Arc::new(studio::credits::PriceList::open(None)?),
     };
     let person = accounts::local_person(&studio).await?;
+    if std::env::var("METERED").is_ok() {
+        let mut tx = studio.db.write().await?;
+        studio::credits::grants::open_account(&studio, &mut tx, person).await?;
+        tx.commit().await?;
+    }
     worker::take_over(&studio).await?;
     let stop = Stop::default();
     tokio::spawn(worker::run(studio.clone(), stop.clone()));

@@ -9,6 +9,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use studio::Failure;
+use studio::credits::Refusal;
 use studio::jobs::JobError;
 use studio::order::OrderError;
 
@@ -162,8 +163,21 @@ impl From<OrderError> for Problem {
                 retry_after_s: Some(retry_after_s),
                 ..Self::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", message)
             },
+            OrderError::AboveMaximum { .. } => {
+                Self::field("max_credits", "max_credits_exceeded", message)
+            }
+            OrderError::Refused(refusal) => refusal.into(),
             OrderError::Failure(failure) => failure.into(),
         }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let code = match refusal {
+            Refusal::Insufficient { .. } => "insufficient_credits",
+        };
+        Self::new(StatusCode::PAYMENT_REQUIRED, code, refusal.to_string())
     }
 }
 

@@ -15,6 +15,7 @@ use domain::model::ModelName;
 use domain::picture::Size;
 use domain::prompt::Prompt;
 
+use crate::credits::{self, Charge};
 use crate::pictures::{self, Picture};
 use crate::{Failure, Studio};
 
@@ -86,6 +87,8 @@ pub struct Job {
     pub created: Moment,
     pub started: Option<Moment>,
     pub finished: Option<Moment>,
+    /// What it costs; absent where it is free.
+    pub charge: Option<Charge>,
     /// What arrived, in order.
     pub pictures: Vec<Picture>,
 }
@@ -118,6 +121,7 @@ pub async fn find(studio: &Studio, person: PersonId, id: JobId) -> Result<Option
     let Some(row) = row else { return Ok(None) };
     let mut job = row.into_job()?;
     job.pictures = pictures::of_job(&mut tx, id).await?;
+    job.charge = credits::of_job(&mut tx, id).await?;
     Ok(Some(job))
 }
 
@@ -144,6 +148,7 @@ pub async fn recent(
     for row in rows.into_iter().take(limit as usize) {
         let mut job = row.into_job()?;
         job.pictures = pictures::of_job(&mut tx, job.id).await?;
+        job.charge = credits::of_job(&mut tx, job.id).await?;
         items.push(job);
     }
     let next = items.last().map(|job| job.id).filter(|_| more);
@@ -249,6 +254,7 @@ impl JobRow {
             created: Moment::from_millis(self.created_ms),
             started: self.started_ms.map(Moment::from_millis),
             finished: self.finished_ms.map(Moment::from_millis),
+            charge: None,
             pictures: Vec::new(),
             model: ModelName::new(self.model),
         })

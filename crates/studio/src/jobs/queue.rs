@@ -2,12 +2,13 @@
 
 use db::{Tx, on};
 use domain::clock::Moment;
-use domain::ids::{JobId, PersonId};
+use domain::ids::{JobId, KeyId, PersonId};
 use domain::model::ModelName;
 use domain::picture::Size;
 use domain::prompt::Prompt;
 
 use super::{Job, JobError, JobRow, State};
+use crate::credits::{self, Held, NewHold, Quote, Refusal};
 use crate::pictures::{self, NewPicture};
 use crate::{Failure, Studio};
 
@@ -25,13 +26,20 @@ pub struct NewJob {
     pub guidance: f32,
     pub seed: u32,
     pub previews: u32,
+    /// The API key with which it was ordered.
+    pub key: Option<KeyId>,
+    pub quote: Quote,
     pub created: Moment,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enqueued {
     Accepted,
-    Full { waiting: u32 },
+    Full {
+        waiting: u32,
+    },
+    /// It can't be paid for.
+    Refused(Refusal),
 }
 
 pub async fn enqueue(studio: &Studio, job: &NewJob) -> Result<Enqueued, Failure> {
@@ -67,6 +75,16 @@ pub async fn enqueue(studio: &Studio, job: &NewJob) -> Result<Enqueued, Failure>
         .await
         .map(|done| done.rows_affected())
     })?;
+    let hold = NewHold {
+        job: job.id,
+        person: job.person,
+        key: job.key,
+        model: &job.model,
+        quote: job.quote,
+    };
+    if let Held::Refused(refusal) = credits::hold(studio, &mut tx, &hold).await? {
+        return Ok(Enqueued::Refused(refusal));
+    }
     tx.commit().await?;
     Ok(Enqueued::Accepted)
 }
@@ -177,6 +195,8 @@ pub async fn finish(studio: &Studio, id: JobId, outcome: &Outcome) -> Result<boo
     for picture in &outcome.pictures {
         pictures::insert(&mut tx, picture).await?;
     }
+    let delivered = u32::try_from(outcome.pictures.len()).unwrap_or(u32::MAX);
+    credits::settle(studio, &mut tx, id, delivered).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -196,6 +216,9 @@ pub async fn cancel(studio: &Studio, person: PersonId, id: JobId) -> Result<bool
         .await
         .map(|done| done.rows_affected())
     })?;
+    if changed > 0 {
+        credits::settle(studio, &mut tx, id, 0).await?;
+    }
     tx.commit().await?;
     Ok(changed > 0)
 }
@@ -278,18 +301,23 @@ pub async fn put_back(studio: &Studio, id: JobId) -> Result<(), Failure> {
 /// every job that waits, oldest first, with its number of pictures.
 pub async fn recover(studio: &Studio) -> Result<Vec<(JobId, u32)>, Failure> {
     let mut tx = studio.db.write().await?;
-    on!(tx, conn => {
-        sqlx::query(
+    let given_up: Vec<String> = on!(tx, conn => {
+        sqlx::query_scalar(
             "UPDATE job SET state = 'failed', finished_ms = $2, error_code = 'interrupted', \
-             error_message = 'The program stopped several times while drawing this, so it was given up. Try again, or try fewer pictures.' \
-             WHERE state = 'drawing' AND attempts >= $1",
+             error_message = 'The program stopped several times while drawing this, so it was given up. Nothing was charged. Try again, or try fewer pictures.' \
+             WHERE state = 'drawing' AND attempts >= $1 RETURNING id",
         )
         .bind(i64::from(studio.limits.max_attempts))
         .bind(studio.clock.now().as_millis())
-        .execute(conn)
+        .fetch_all(conn)
         .await
-        .map(|done| done.rows_affected())
     })?;
+    for id in given_up {
+        let id = id
+            .parse()
+            .map_err(|_| Failure::Row(format!("id of {id}")))?;
+        credits::settle(studio, &mut tx, id, 0).await?;
+    }
     on!(tx, conn => {
         sqlx::query("UPDATE job SET state = 'queued', started_ms = NULL WHERE state = 'drawing'")
             .execute(conn)

@@ -14,6 +14,7 @@ use domain::painter::{Brief, PaintError, Painted, Painter, Paintings, Watch};
 use domain::picture::{Pixels, Size};
 use domain::randomness::Randomness;
 use outside::shelf::Shelf;
+use studio::credits::PriceList;
 use studio::jobs::progress::Board;
 use studio::order::{OrderForm, Prose};
 use studio::{Limits, Studio, accounts};
@@ -175,6 +176,7 @@ async fn open(
             max_waiting_jobs: 5,
             ..Limits::default()
         },
+        prices: Arc::new(PriceList::open(None).expect("the shipped list")),
     }
 }
 

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use domain::credits::Credits;
 use domain::ids::{JobId, PersonId};
 use domain::model::ModelName;
 use domain::picture::{Format, Size};
@@ -119,6 +120,10 @@ pub(super) fn read(fields: &Fields) -> Result<(OrderForm, Answer), Problem> {
         guidance: fields.number("guidance")?,
         seed: fields.whole("seed", u32::MAX)?,
         previews: partial_images,
+        max_credits: fields
+            .whole("max_credits", u32::MAX)?
+            .map(|max| Credits::new(max.into())),
+        key: None,
     };
     Ok((form, answer))
 }
@@ -209,8 +214,6 @@ fn refuse_what_cannot_be_honoured(fields: &Fields) -> Result<(), Problem> {
             "Pictures are kept until you delete them. Leave retention out, or set it to keep.",
         );
     }
-    // Drawing on this machine costs nothing, which no limit can be below.
-    fields.whole("max_credits", u32::MAX)?;
     Ok(())
 }
 

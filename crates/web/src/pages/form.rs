@@ -111,6 +111,8 @@ impl Written {
             guidance: number(&self.guidance, "guidance")?,
             seed: number(&self.seed, "seed")?,
             previews: PREVIEWS,
+            max_credits: None,
+            key: None,
         })
     }
 }
@@ -131,6 +133,8 @@ pub(super) fn again(job: &Job, card: Option<&ModelCard>) -> OrderForm {
         guidance: card.and_then(|card| card.guidance).map(|_| job.guidance),
         seed: None,
         previews: PREVIEWS,
+        max_credits: None,
+        key: None,
     }
 }
 

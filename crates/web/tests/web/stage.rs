@@ -18,6 +18,7 @@ use domain::randomness::Randomness;
 use futures::StreamExt;
 use outside::shelf::Shelf;
 use serde_json::Value;
+use studio::credits::PriceList;
 use studio::jobs::progress::Board;
 use studio::jobs::worker::{self, Stop};
 use studio::{Limits, Studio, accounts};
@@ -170,6 +171,7 @@ impl Stage {
                 max_waiting_jobs: 3,
                 ..Limits::default()
             },
+            prices: Arc::new(PriceList::open(None).expect("the shipped list")),
         };
         let person = accounts::local_person(&studio).await.expect("a person");
         let stop = Stop::default();

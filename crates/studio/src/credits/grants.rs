@@ -1,0 +1,346 @@
+//! Credits that a person is given: at the welcome, or by an operator with a reason and, if the
+//! operator says so, an end.
+
+use db::{Tx, on};
+use domain::clock::Moment;
+use domain::credits::Credits;
+use domain::ids::{GrantId, PersonId};
+
+use super::ledger::{self, Kind, Movement};
+use crate::{Failure, Studio};
+
+/// People whose ended grants are taken back in one go.
+const PEOPLE_AT_ONCE: i64 = 100;
+const MAX_REASON_CHARS: usize = 200;
+
+/// Who gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Giver {
+    /// The house, once, to everyone who comes.
+    Welcome,
+    /// An operator; without an account of their own where it was done in the shell.
+    Operator(Option<PersonId>),
+}
+
+#[derive(Clone, Debug)]
+pub struct NewGrant {
+    /// The same grant again changes nothing.
+    pub id: GrantId,
+    pub credits: Credits,
+    /// Shown to the person.
+    pub reason: String,
+    pub ends: Option<Moment>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum GrantError {
+    #[error(
+        "Give a reason of 1 to {MAX_REASON_CHARS} characters on one line: the person reads it."
+    )]
+    Reason,
+    #[error("Give 1 to {max} credits.", max = Credits::MAX_GRANT)]
+    Credits,
+    #[error("The end lies in the past. Choose a later day, or leave it empty.")]
+    Ended,
+    #[error(
+        "This person has no credit account: nobody is metered here yet. Make an account first."
+    )]
+    NoAccount,
+    #[error("This person would have more credits than can be counted. Give less.")]
+    TooMuch,
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+/// What is left of a grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub id: GrantId,
+    pub credits: Credits,
+    pub remaining: Credits,
+    pub reason: String,
+    pub created: Moment,
+    pub ends: Option<Moment>,
+}
+
+/// Gives a new person accounts and the welcome grant, in the transaction that makes the person.
+/// From then on everything that they order is metered. Once is enough; again changes nothing.
+pub async fn open_account(studio: &Studio, tx: &mut Tx, person: PersonId) -> Result<(), Failure> {
+    let opened = on!(tx, conn => {
+        sqlx::query(
+            "INSERT INTO balance (person_id, available, held, entries) VALUES ($1, 0, 0, 0) \
+             ON CONFLICT (person_id) DO NOTHING",
+        )
+        .bind(person.to_string())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    let welcome = studio.prices.welcome;
+    if opened == 0 || welcome.credits.is_zero() {
+        return Ok(());
+    }
+    let now = studio.clock.now();
+    let grant = NewGrant {
+        id: GrantId::new(now, &studio.randomness),
+        credits: welcome.credits,
+        reason: "Welcome".to_owned(),
+        ends: welcome.lasts_ms.map(|lasts| now.plus_millis(lasts)),
+    };
+    write(
+        studio,
+        tx,
+        person,
+        &grant,
+        Giver::Welcome,
+        format!("welcome:{person}"),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Gives a person credits, in a transaction of its own.
+pub async fn give(
+    studio: &Studio,
+    person: PersonId,
+    grant: &NewGrant,
+    by: Option<PersonId>,
+) -> Result<(), GrantError> {
+    let mut tx = studio.db.write().await.map_err(Failure::from)?;
+    give_in(studio, &mut tx, person, grant, by).await?;
+    tx.commit().await.map_err(Failure::from)?;
+    Ok(())
+}
+
+/// Gives a person credits in a transaction that does more than that.
+pub async fn give_in(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+    grant: &NewGrant,
+    by: Option<PersonId>,
+) -> Result<(), GrantError> {
+    check(studio, grant)?;
+    if !ledger::lock(tx, person).await? {
+        return Err(GrantError::NoAccount);
+    }
+    if is_given(tx, grant.id).await? {
+        return Ok(());
+    }
+    if after(tx, person, grant.credits).await? > Credits::MAX {
+        return Err(GrantError::TooMuch);
+    }
+    let cause = format!("grant:{}", grant.id);
+    write(studio, tx, person, grant, Giver::Operator(by), cause).await?;
+    Ok(())
+}
+
+fn check(studio: &Studio, grant: &NewGrant) -> Result<(), GrantError> {
+    let reason = grant.reason.trim();
+    if reason.is_empty()
+        || reason.chars().count() > MAX_REASON_CHARS
+        || reason.contains(char::is_control)
+    {
+        return Err(GrantError::Reason);
+    }
+    if Credits::granted(grant.credits.get()).is_err() {
+        return Err(GrantError::Credits);
+    }
+    if grant.ends.is_some_and(|ends| ends <= studio.clock.now()) {
+        return Err(GrantError::Ended);
+    }
+    Ok(())
+}
+
+async fn is_given(tx: &mut Tx, id: GrantId) -> Result<bool, Failure> {
+    let known: Option<String> = on!(tx, conn => {
+        sqlx::query_scalar("SELECT id FROM credit_grant WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(conn)
+            .await
+    })?;
+    Ok(known.is_some())
+}
+
+/// Everything that a person would have.
+async fn after(tx: &mut Tx, person: PersonId, more: Credits) -> Result<Credits, Failure> {
+    let has: i64 = on!(tx, conn => {
+        sqlx::query_scalar("SELECT available + held FROM balance WHERE person_id = $1")
+            .bind(person.to_string())
+            .fetch_one(conn)
+            .await
+    })?;
+    let sum = Credits::new(has).checked_add(more);
+    sum.ok_or_else(|| Failure::Row(format!("balance of {person}")))
+}
+
+async fn write(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+    grant: &NewGrant,
+    giver: Giver,
+    cause: String,
+) -> Result<(), Failure> {
+    let now = studio.clock.now();
+    let (kind, by) = match giver {
+        Giver::Welcome => ("welcome", None),
+        Giver::Operator(by) => ("operator", by),
+    };
+    on!(tx, conn => {
+        sqlx::query(
+            "INSERT INTO credit_grant (id, person_id, credits, remaining, expired, kind, reason, \
+             granted_by, created_ms, ends_ms) VALUES ($1, $2, $3, $3, 0, $4, $5, $6, $7, $8)",
+        )
+        .bind(grant.id.to_string())
+        .bind(person.to_string())
+        .bind(grant.credits.get())
+        .bind(kind)
+        .bind(grant.reason.trim())
+        .bind(by.map(|id| id.to_string()))
+        .bind(now.as_millis())
+        .bind(grant.ends.map(Moment::as_millis))
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    let movement = Movement {
+        grant: Some(grant.id),
+        available: grant.credits,
+        issued: -grant.credits,
+        ..Movement::new(Kind::Grant, cause)
+    };
+    ledger::post(studio, tx, person, now, &movement).await?;
+    Ok(())
+}
+
+/// A person's grants that have something left, those first that end first.
+pub async fn open_grants(studio: &Studio, person: PersonId) -> Result<Vec<Grant>, Failure> {
+    let mut tx = studio.db.read().await?;
+    let rows: Vec<(String, i64, i64, String, i64, Option<i64>)> = on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT id, credits, remaining, reason, created_ms, ends_ms FROM credit_grant \
+             WHERE person_id = $1 AND remaining > 0 ORDER BY ends_ms NULLS LAST, id",
+        )
+        .bind(person.to_string())
+        .fetch_all(conn)
+        .await
+    })?;
+    let grant = |(id, credits, remaining, reason, created_ms, ends_ms): (
+        String,
+        _,
+        _,
+        _,
+        _,
+        Option<i64>,
+    )| {
+        Ok(Grant {
+            id: id
+                .parse()
+                .map_err(|_| Failure::Row(format!("grant {id}")))?,
+            credits: Credits::new(credits),
+            remaining: Credits::new(remaining),
+            reason,
+            created: Moment::from_millis(created_ms),
+            ends: ends_ms.map(Moment::from_millis),
+        })
+    };
+    rows.into_iter().map(grant).collect()
+}
+
+pub(super) async fn any_ended(studio: &Studio, person: PersonId) -> Result<bool, Failure> {
+    let mut tx = studio.db.read().await?;
+    let ended: Option<String> = on!(tx, conn => {
+        sqlx::query_scalar(
+            "SELECT id FROM credit_grant \
+             WHERE person_id = $1 AND remaining > 0 AND ends_ms <= $2 LIMIT 1",
+        )
+        .bind(person.to_string())
+        .bind(studio.clock.now().as_millis())
+        .fetch_optional(conn)
+        .await
+    })?;
+    Ok(ended.is_some())
+}
+
+/// Takes back what is left of a person's grants that ended.
+pub(super) async fn expire(studio: &Studio, person: PersonId) -> Result<(), Failure> {
+    let mut tx = studio.db.write().await?;
+    if !ledger::lock(&mut tx, person).await? {
+        return Err(Failure::Row(format!("balance of {person}")));
+    }
+    expire_ended(studio, &mut tx, person, studio.clock.now()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The same within a transaction that holds the person's accounts. Credits that are held were
+/// taken out of their grants, so an end does not reach them.
+pub(super) async fn expire_ended(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+    now: Moment,
+) -> Result<(), Failure> {
+    let ended: Vec<(String, i64, i64)> = on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT id, remaining, expired FROM credit_grant \
+             WHERE person_id = $1 AND remaining > 0 AND ends_ms <= $2 ORDER BY ends_ms, id",
+        )
+        .bind(person.to_string())
+        .bind(now.as_millis())
+        .fetch_all(conn)
+        .await
+    })?;
+    for (grant, remaining, expired) in ended {
+        on!(tx, conn => {
+            sqlx::query("UPDATE credit_grant SET remaining = 0, expired = expired + $2 WHERE id = $1")
+                .bind(&grant)
+                .bind(remaining)
+                .execute(conn)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+        let credits = Credits::new(remaining);
+        let movement = Movement {
+            grant: grant.parse().ok(),
+            available: -credits,
+            expired: credits,
+            // A grant ends once more when a job gives back what it had held beyond the end.
+            ..Movement::new(Kind::Expiry, format!("expiry:{grant}:{expired}"))
+        };
+        if !ledger::post(studio, tx, person, now, &movement).await? {
+            return Err(Failure::Row(format!("balance of {person}")));
+        }
+    }
+    Ok(())
+}
+
+/// Takes back what is left of everybody's grants that ended, and gives the number of people.
+pub async fn expire_all(studio: &Studio) -> Result<usize, Failure> {
+    let mut people = 0;
+    loop {
+        let mut tx = studio.db.read().await?;
+        let some: Vec<String> = on!(tx, conn => {
+            sqlx::query_scalar(
+                "SELECT DISTINCT person_id FROM credit_grant \
+                 WHERE remaining > 0 AND ends_ms <= $1 LIMIT $2",
+            )
+            .bind(studio.clock.now().as_millis())
+            .bind(PEOPLE_AT_ONCE)
+            .fetch_all(conn)
+            .await
+        })?;
+        drop(tx);
+        if some.is_empty() {
+            return Ok(people);
+        }
+        for id in &some {
+            let person = id
+                .parse()
+                .map_err(|_| Failure::Row(format!("person {id}")))?;
+            expire(studio, person).await?;
+            people += 1;
+        }
+    }
+}
