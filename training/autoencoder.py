@@ -1,4 +1,7 @@
-"""The convolutional autoencoder: a picture [B, 3, 256, 256] in [-1, 1] to a latent [B, 32, 8, 8] and back."""
+"""The convolutional autoencoder: a picture [B, 4, 256, 256] in [-1, 1] to a latent [B, 32, 8, 8] and back.
+
+The four channels are red, green and blue, premultiplied, and alpha. (The first weights had three.)
+"""
 
 import torch
 from torch import nn
@@ -21,11 +24,12 @@ class ResBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """[B, 3, 8*s*4, ...] to [B, latent_channels, s, s]; every downsampling is a pixel-unshuffle."""
+    """[B, picture_channels, 4*patch*s, ...] to [B, latent_channels, s, s]; every downsampling is a pixel-unshuffle."""
 
-    def __init__(self, widths: list[int], latent_channels: int):
+    def __init__(self, widths: list[int], latent_channels: int, picture_channels: int = 4, patch: int = 8):
         super().__init__()
-        self.input = nn.Conv2d(3 * 64, widths[0], 3, padding=1)
+        self.patch = patch
+        self.input = nn.Conv2d(picture_channels * patch**2, widths[0], 3, padding=1)
         self.stage0 = nn.ModuleList([ResBlock(widths[0])])
         self.down0 = nn.Conv2d(4 * widths[0], widths[1], 1)
         self.stage1 = nn.ModuleList([ResBlock(widths[1])])
@@ -34,24 +38,26 @@ class Encoder(nn.Module):
         self.output = nn.Conv2d(widths[2], latent_channels, 1)
 
     def forward(self, x):
-        x = self.stage0[0](self.input(F.pixel_unshuffle(x, 8)))
+        x = self.stage0[0](self.input(F.pixel_unshuffle(x, self.patch)))
         x = self.stage1[0](self.down0(F.pixel_unshuffle(x, 2)))
         x = self.stage2[0](self.down1(F.pixel_unshuffle(x, 2)))
         return self.output(x)
 
 
 class Decoder(nn.Module):
-    """[B, latent_channels, s, s] to [B, 3, 32*s, 32*s]; every upsampling is a pixel-shuffle."""
+    """[B, latent_channels, s, s] to [B, picture_channels, 4*patch*s, ...]; every upsampling is a pixel-shuffle."""
 
-    def __init__(self, widths: list[int], blocks: list[int], latent_channels: int):
+    def __init__(self, widths: list[int], blocks: list[int], latent_channels: int, picture_channels: int = 4,
+                 patch: int = 8):
         super().__init__()
         self.input = nn.Conv2d(latent_channels, widths[0], 1)
         for stage, (width, count) in enumerate(zip(widths, blocks)):
             setattr(self, f"stage{stage}", nn.ModuleList([ResBlock(width) for _ in range(count)]))
         for stage, (width, following) in enumerate(zip(widths, widths[1:])):
             setattr(self, f"up{stage}", nn.Conv2d(width, 4 * following, 1))
-        self.output = nn.Conv2d(widths[-1], 3 * 16, 3, padding=1)
+        self.output = nn.Conv2d(widths[-1], picture_channels * (patch // 2) ** 2, 3, padding=1)
         self.stages = len(widths)
+        self.last = patch // 2
 
     def forward(self, z):
         x = self.input(z)
@@ -60,7 +66,7 @@ class Decoder(nn.Module):
                 x = block(x)
             if stage + 1 < self.stages:
                 x = F.pixel_shuffle(getattr(self, f"up{stage}")(x), 2)
-        return F.pixel_shuffle(self.output(x), 4)
+        return F.pixel_shuffle(self.output(x), self.last)
 
 
 def picture_loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -72,6 +78,34 @@ def picture_loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     for ours, theirs in zip(differences(output), differences(target)):
         loss = loss + F.l1_loss(ours, theirs)
     return loss
+
+
+@torch.no_grad()
+def add_alpha(encoder: dict, decoder: dict) -> None:
+    """Give the weights of a three-channel autoencoder a fourth: not looked at, and always opaque; see `fit_alpha`."""
+    old = encoder["input.weight"]
+    encoder["input.weight"] = torch.cat([old, torch.zeros_like(old[:, :64])], 1)
+    weight, bias = decoder["output.weight"], decoder["output.bias"]
+    decoder["output.weight"] = torch.cat([weight, torch.zeros_like(weight[:16])])
+    decoder["output.bias"] = torch.cat([bias, torch.ones(16)])
+
+
+@torch.no_grad()
+def fit_alpha(encoder: Encoder, decoder: Decoder, pictures: torch.Tensor) -> None:
+    """Set what the last layer does for alpha to the best there is, by least squares, on pictures [B, 4, H, W]."""
+    seen: list[torch.Tensor] = []
+    hook = decoder.output.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    decoder(encoder(pictures))
+    hook.remove()
+    patches = F.unfold(seen[0], 3, padding=1).transpose(1, 2).flatten(0, 1).double()
+    patches = torch.cat([patches, torch.ones_like(patches[:, :1])], 1)
+    wanted = F.pixel_unshuffle(pictures[:, 3:], decoder.last).flatten(2).transpose(1, 2).flatten(0, 1).double()
+    gram = patches.T @ patches
+    ridge = 1e-6 * gram.diagonal().mean() * torch.eye(len(gram), device=gram.device, dtype=gram.dtype)
+    fit = torch.linalg.solve(gram + ridge, patches.T @ wanted).T.float()
+    rows = decoder.last**2
+    decoder.output.weight[-rows:] = fit[:, :-1].view_as(decoder.output.weight[-rows:])
+    decoder.output.bias[-rows:] = fit[:, -1]
 
 
 @torch.no_grad()

@@ -1,8 +1,9 @@
-"""Score an exported model with the judge: 200 fixed prompts, several seeds each, confidence intervals.
+"""Score an exported model with one judge or more: 200 fixed prompts, several seeds each, confidence intervals.
 
 Concepts and counts are the judge's word; backgrounds and tints are measured from the pixels: the median of
-the border, and the share of the drawn pixels whose nearest tint is the one asked for. Both halves of a pair
-are cut out where the prompt puts them and shown to the judge one by one.
+the border, its alpha, and the share of the drawn pixels whose nearest tint is the one asked for. Both halves of a
+pair are cut out where the prompt puts them and shown to the judge one by one. An interval is Wilson's over
+pictures; seeds of one prompt hang together, so the true one is somewhat wider.
 """
 
 import argparse
@@ -15,9 +16,10 @@ import numpy as np
 import torch
 
 from training import compose
+from training.colour import BACKGROUNDS, TINTS, TRANSPARENT, hue_saturation
 from training.contact_sheet import draw
 from training.data import Concept, load_concepts
-from training.judge import Judge, shrink
+from training.judge import Judge, load_judge, shrink
 from training.reference import load_exported
 
 SUBJECTS_SEED = 11
@@ -40,22 +42,23 @@ def cases(concepts: list[Concept]) -> list[Case]:
     def pick(options, count):
         return [options[i] for i in rng.choice(len(options), count, replace=False)]
 
-    def a(phrase):
-        return f"{'an' if phrase[0] in 'aeio' else 'a'} {phrase}"
-
     def scene(*items, **rest):
         return compose.Scene(tuple(compose.Item(*i) if isinstance(i, tuple) else compose.Item(i) for i in items), **rest)
 
-    colours = list(compose.BACKGROUNDS)[1:]
-    result = [Case("single", a(c.name), scene(c.name)) for c in pick(concepts, 60)]
-    result += [Case("single flat", f"a flat {c.name}", scene(c.name, style="flat")) for c in pick(concepts, 20)]
+    a = compose.with_article
+    colours = list(BACKGROUNDS)[1:]
+    result = [Case("single", a(c.name), scene(c.name)) for c in pick(concepts, 50)]
+    for style in ("flat", "cartoon"):
+        result += [Case(f"single {style}", f"a {style} {c.name}", scene(c.name, style=style)) for c in pick(concepts, 15)]
     result += [Case("synonym", a(s), scene(c.name))
                for c in pick([c for c in concepts if c.synonyms], 10) for s in c.synonyms[:1]]
     free = [(c.name, b) for c in concepts for b in colours if (c.name, b) not in compose.HELD_OUT_BACKGROUNDS]
-    result += [Case("background", f"{a(n)} on {a(b)} background", scene(n, background=b)) for n, b in pick(free, 26)]
+    result += [Case("background", f"{a(n)} on {a(b)} background", scene(n, background=b)) for n, b in pick(free, 20)]
+    result += [Case("transparent", f"{a(c.name)} on a transparent background", scene(c.name, background=TRANSPARENT))
+               for c in pick(concepts, 8)]
     free = [(c, n) for c in concepts for n in (2, 3, 4) if (c.name, n) not in compose.HELD_OUT_COUNTS]
-    result += [Case("count", f"{compose.NUMBERS[n]} {c.plural}", scene(c.name, count=n)) for c, n in pick(free, 20)]
-    free = [(c.name, t) for c in concepts if c.tintable for t in compose.TINTS
+    result += [Case("count", f"{compose.NUMBERS[n]} {c.plural}", scene(c.name, count=n)) for c, n in pick(free, 18)]
+    free = [(c.name, t) for c in concepts if c.tintable for t in TINTS
             if (c.name, t) not in compose.HELD_OUT_TINTS]
     result += [Case("tint", f"{a(t)} {n}", scene((n, t))) for n, t in pick(free, 16)]
     pairs = [tuple(pick(concepts, 2)) for _ in range(16)]
@@ -73,11 +76,13 @@ def cases(concepts: list[Concept]) -> list[Case]:
 
 
 def background_of(picture: np.ndarray) -> str:
-    """The named background nearest to the median of the border."""
-    border = np.concatenate([picture[:6].reshape(-1, 3), picture[-6:].reshape(-1, 3),
-                             picture[:, :6].reshape(-1, 3), picture[:, -6:].reshape(-1, 3)])
-    middle = np.median(border, axis=0)
-    return min(compose.BACKGROUNDS, key=lambda name: np.abs(middle - compose.BACKGROUNDS[name]).sum())
+    """The named background nearest to the median of the border of RGBA, or transparent."""
+    border = np.concatenate([picture[:6].reshape(-1, 4), picture[-6:].reshape(-1, 4),
+                             picture[:, :6].reshape(-1, 4), picture[:, -6:].reshape(-1, 4)])
+    *middle, alpha = np.median(border, axis=0)
+    if alpha < 128:
+        return TRANSPARENT if alpha < 26 else "none"
+    return min(BACKGROUNDS, key=lambda name: np.abs(np.array(middle) - BACKGROUNDS[name]).sum())
 
 
 def tint_of(picture: np.ndarray) -> str | None:
@@ -87,10 +92,10 @@ def tint_of(picture: np.ndarray) -> str | None:
     drawn = pixels[(np.abs(pixels - ground).sum(1) > 60) & (pixels.max(1) - pixels.min(1) > 60)]
     if len(drawn) < 40:
         return None
-    hues, _ = compose.hue_saturation(drawn)
+    hues, _ = hue_saturation(drawn)
     targets = {}
-    for name, rgb in compose.TINTS.items():
-        hue, _ = compose.hue_saturation(np.array([rgb], np.float32))
+    for name, rgb in TINTS.items():
+        hue, _ = hue_saturation(np.array([rgb], np.float32))
         targets[name] = hue[0]
     names = list(targets)
     away = np.abs((hues[:, None] - np.array([targets[n] for n in names]) + 180) % 360 - 180)
@@ -107,7 +112,9 @@ def interval(right: int, total: int) -> tuple[float, float]:
 
 @torch.no_grad()
 def score(pictures: np.ndarray, todo: list[Case], judge: Judge, names: list[str]) -> dict[str, tuple[int, int]]:
-    """{"group: what": (right, total)}."""
+    """{"group: what": (right, total)} of RGBA pictures [N, 256, 256, 4]."""
+    grounds = [background_of(p) for p in pictures]
+    pictures = np.stack([compose.over(p) for p in pictures])
     named, counted = judge(shrink(pictures))
     ranked = named.argsort(1, descending=True)[:, :5].tolist()
     counts = (counted.argmax(1) + 1).tolist()
@@ -118,7 +125,7 @@ def score(pictures: np.ndarray, todo: list[Case], judge: Judge, names: list[str]
 
     for i, (case, picture) in enumerate(zip(todo, pictures)):
         scene = case.scene
-        mark(case, "background", background_of(picture) == scene.background)
+        mark(case, "background", grounds[i] == scene.background)
         if scene.relation:
             areas = ((picture[:, :128], picture[:, 128:]) if scene.relation == "left of"
                      else (picture[:128], picture[128:]))
@@ -153,7 +160,7 @@ def _square(area: np.ndarray) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--judge", type=Path, required=True)
+    parser.add_argument("--judge", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, help="a JSON file for the scores")
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--steps", type=int)
@@ -162,13 +169,10 @@ def main() -> None:
                         help="score real renders of the same scenes instead: what the judge can give at most")
     parser.add_argument("--groups", nargs="*", help="only these groups")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     loaded = load_exported(options.model)
-    stored = torch.load(options.judge, map_location="cpu")
-    judge = Judge(len(stored["names"]))
-    judge.load_state_dict(stored["judge"])
-    judge.eval()
     todo = [c for c in cases(load_concepts()) if not options.groups or c.group in options.groups]
     todo = [c for c in todo for _ in range(options.seeds)]
     seeds = [1 + i % options.seeds for i in range(len(todo))]
@@ -178,14 +182,19 @@ def main() -> None:
         atlas, rng = compose.Atlas(options.real), np.random.default_rng(1)
         pictures = np.stack([compose.render(c.scene, rng, atlas) for c in todo])
     else:
-        pictures = draw(loaded, [c.prompt for c in todo], seeds, steps, guidance)
-    scores = score(pictures, todo, judge, stored["names"])
-    for what, (right, total) in scores.items():
-        low, high = interval(right, total)
-        print(f"{what:40} {100 * right / total:5.1f} %  ({100 * low:.0f} to {100 * high:.0f}; n={total})")
+        pictures = draw(loaded, [c.prompt for c in todo], seeds, steps, guidance, device=options.device,
+                        batch=16 if options.device == "cpu" else 200)
+    result = {"steps": steps, "guidance": guidance, "seeds": options.seeds, "judges": {}}
+    for path in options.judge:
+        judge, stored = load_judge(path)
+        scores = score(pictures, todo, judge, stored["names"])
+        result["judges"][path.stem] = {"knows": stored["styles"], "of real renders": stored["real"], "scores": scores}
+        print(f"judge {path.stem}, which knows {', '.join(stored['styles'])}; real renders: {stored['real']}")
+        for what, (right, total) in scores.items():
+            low, high = interval(right, total)
+            print(f"{what:40} {100 * right / total:5.1f} %  ({100 * low:.0f} to {100 * high:.0f}; n={total})")
     if options.out:
-        options.out.write_text(json.dumps({"steps": steps, "guidance": guidance, "seeds": options.seeds, "scores": scores},
-                                          indent=1) + "\n")
+        options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

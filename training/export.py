@@ -14,22 +14,25 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from training.data import atlas_hash
+from training.data import PACKS, atlas_hash
+from training.words import load_table, write_table
 
 FORMAT = "pinhole-1"
+MOVED = "text.moved"
 MIB = 1024 * 1024
 
 
-def tensors(ema: dict, autoencoder: dict) -> dict[str, torch.Tensor]:
-    """Every tensor, f16, by its contract name."""
-    named = {k: v for k, v in ema.items() if k.startswith(("text.", "generator."))}
+def tensors(ema: dict, autoencoder: dict, upscaler: dict | None = None) -> dict[str, torch.Tensor]:
+    """Every tensor, f16, by its contract name; but what moved words goes into the word table, not in here."""
+    named = {k: v for k, v in ema.items() if k.startswith(("text.", "generator.")) and k != MOVED}
+    named |= {f"upscaler.{k}": v for k, v in (upscaler or {}).items()}
     named |= {f"{part}.{k}": v for part in ("encoder", "decoder") for k, v in autoencoder[part].items()}
     # .clone() also drops the channels-last strides that safetensors would refuse.
     return {k: v.detach().half().clone(memory_format=torch.contiguous_format) for k, v in sorted(named.items())}
 
 
 def write(folder: Path, config: dict, named: dict[str, torch.Tensor], words: Path, metadata: dict[str, str],
-          part_mib: int | None = None) -> None:
+          part_mib: int | None = None, moved: torch.Tensor | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     metadata = {"format": FORMAT, "version": config["export"]["version"], **metadata}
     encoder = {k: v for k, v in named.items() if k.startswith("encoder.")}
@@ -39,8 +42,11 @@ def write(folder: Path, config: dict, named: dict[str, torch.Tensor], words: Pat
     for number, part in enumerate(parts, 1):
         name = "model.safetensors" if len(parts) == 1 else f"model-{number:05d}-of-{len(parts):05d}.safetensors"
         save_file(part, folder / name, metadata)
-    for name in ("words.txt", "words.safetensors"):
-        if words.resolve() != folder.resolve():
+    if moved is not None:
+        listed = (words / "words.txt").read_text().splitlines()[2:]
+        write_table(folder, listed, load_table(words) + moved.float().cpu().numpy())
+    elif words.resolve() != folder.resolve():
+        for name in ("words.txt", "words.safetensors"):
             shutil.copyfile(words / name, folder / name)
     (folder / "model.toml").write_text(model_toml(config, len((folder / "words.txt").read_text().splitlines())))
 
@@ -86,7 +92,7 @@ def model_toml(config: dict, words: int) -> str:
         f'about = "{export["about"]}"',
         f'version = "{export["version"]}"',
         'licence = "MIT"',
-        f'size = {32 * model["latent_size"]}',
+        f'size = {4 * model.get("patch", 8) * model["latent_size"]}',
         f'latent_channels = {model["latent_channels"]}',
         f'latent_size = {model["latent_size"]}',
         f'd = {model["d"]}',
@@ -100,8 +106,9 @@ def model_toml(config: dict, words: int) -> str:
         f'decoder_widths = {model["decoder_widths"]}',
         f'decoder_blocks = {model["decoder_blocks"]}',
         f'encoder_widths = {model["encoder_widths"]}',
+        *(f"{key} = {model[key]}" for key in ("picture_channels", "patch", "upscaler_width", "upscaler_blocks") if key in model),
         f'steps_default = {export["steps_default"]}',
-        f'guidance_default = {export["guidance_default"]}',
+        f'guidance_default = {float(export["guidance_default"])}',
         f'shift = {float(export["shift"])}',
         f'sampler = "{export["sampler"]}"',
     ]
@@ -121,16 +128,26 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--autoencoder", type=Path, required=True, help="with the decoder that goes with it")
+    parser.add_argument("--upscaler", type=Path)
     parser.add_argument("--words", type=Path, required=True)
     parser.add_argument("--atlas", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=3, help="the generator's seed, for the record")
     parser.add_argument("--part-mib", type=int)
     options = parser.parse_args()
     config = tomllib.loads(options.config.read_text())
     run = torch.load(options.checkpoint, map_location="cpu", weights_only=False)
     autoencoder = torch.load(options.autoencoder, map_location="cpu")
-    metadata = {"seed": "3", "steps": str(run["step"]), "pictures": str(run["seen"]), "data": atlas_hash(options.atlas)}
-    write(options.out, config, tensors(run["ema"], autoencoder), options.words, metadata, options.part_mib)
+    upscaler = torch.load(options.upscaler, map_location="cpu") if options.upscaler else None
+    if "distilled" in run:  # its steps and guidance are in its weights
+        config["export"] |= {"steps_default": run["distilled"]["steps"], "guidance_default": 1.0, "sampler": "euler"}
+    if upscaler is None:
+        config["model"] = {k: v for k, v in config["model"].items() if not k.startswith("upscaler_")}
+    metadata = {"seed": str(options.seed), "steps": str(run["step"]), "pictures": str(run["seen"]),
+                "autoencoder_pictures": str(autoencoder["seen"]), "data": atlas_hash(options.atlas),
+                "torch": torch.__version__, "packs": " ".join(f"{p.npm}@{p.version}" for p in PACKS)}
+    named = tensors(run["ema"], autoencoder, upscaler and upscaler["upscaler"])
+    write(options.out, config, named, options.words, metadata, options.part_mib, run["ema"].get(MOVED))
     print(f"{sum(p.stat().st_size for p in options.out.iterdir()) / MIB:.1f} MiB in {options.out}")
 
 

@@ -10,13 +10,17 @@ from torch import nn
 from torch.nn import functional as F
 
 
-def attention(q, k, v, mask=None):
-    """Plain softmax attention on [B, heads, L, 64]; `mask` is added to the scores. Faster than the
-    fused kernel on a CPU at these lengths."""
+def attention_weights(q, k, mask=None):
+    """[B, heads, L, 64] each to [B, heads, L, L]; `mask` is added to the scores."""
     scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
     if mask is not None:
         scores = scores + mask
-    return scores.softmax(-1) @ v
+    return scores.softmax(-1)
+
+
+def attention(q, k, v, mask=None):
+    """Plain softmax attention on [B, heads, L, 64]. Faster than the fused kernel on a CPU at these lengths."""
+    return attention_weights(q, k, mask) @ v
 
 
 def split_heads(x, heads):
@@ -48,11 +52,13 @@ class TextBlock(nn.Module):
 
 
 class Text(nn.Module):
-    """Word ids [B, L] to tokens [B, L, text_d]. The word table is fixed and not part of the weights."""
+    """Word ids [B, L] to tokens [B, L, text_d]. The word table is fixed and not part of the weights; while training,
+    the words of captions may move from where it put them, and `words.shipped` adds that to the table that ships."""
 
-    def __init__(self, table: torch.Tensor, d: int, heads: int, layers: int, max_words: int):
+    def __init__(self, table: torch.Tensor, learn_words: bool, d: int, heads: int, layers: int, max_words: int):
         super().__init__()
         self.register_buffer("table", table, persistent=False)
+        self.moved = nn.Parameter(torch.zeros_like(table)) if learn_words else None
         self.start = nn.Parameter(torch.randn(table.shape[1]) * 0.5)
         self.input = nn.Linear(table.shape[1], d)
         self.position = nn.Parameter(torch.randn(max_words, d) * 0.1)
@@ -61,6 +67,8 @@ class Text(nn.Module):
 
     def forward(self, ids, mask):
         e = self.table[ids]
+        if self.moved is not None:
+            e = e + F.embedding(ids, self.moved)
         e = torch.cat([e[:, :1] + self.start, e[:, 1:]], 1)
         h = self.input(e) + self.position[: ids.shape[1]]
         for block in self.blocks:
@@ -88,15 +96,17 @@ class Block(nn.Module):
         self.down = nn.Linear(4 * d, d)
 
     def forward(self, x, modulation, tokens, mask):
+        """x, and where each cell looked among the words: [B, heads, cells, L]."""
         shift1, scale1, gate1, shift2, scale2, gate2 = (modulation + self.table)[:, None].chunk(6, -1)
         h = plain_norm(x) * (1 + scale1) + shift1
         q, k, v = (split_heads(p, self.heads) for p in self.qkv(h).chunk(3, -1))
         x = x + gate1 * self.out(join_heads(attention(self.q_norm(q), self.k_norm(k), v)))
         q = split_heads(self.cross_q(plain_norm(x)), self.heads)
         k, v = (split_heads(p, self.heads) for p in self.cross_kv(tokens).chunk(2, -1))
-        x = x + self.cross_out(join_heads(attention(self.cross_q_norm(q), self.cross_k_norm(k), v, mask)))
+        looks = attention_weights(self.cross_q_norm(q), self.cross_k_norm(k), mask)
+        x = x + self.cross_out(join_heads(looks @ v))
         h = plain_norm(x) * (1 + scale2) + shift2
-        return x + gate2 * self.down(F.gelu(self.up(h), approximate="tanh"))
+        return x + gate2 * self.down(F.gelu(self.up(h), approximate="tanh")), looks
 
 
 class DiT(nn.Module):
@@ -122,24 +132,32 @@ class DiT(nn.Module):
                 block.cross_out.weight.mul_(0.3)
                 block.table.view(6, d)[[2, 5]] = 0.2  # the gates start small, not at nothing
 
-    def forward(self, x, t, tokens, mask):
+    def forward(self, x, t, tokens, mask, look_at: tuple[int, ...] = (), kept: torch.Tensor | None = None):
+        """With `look_at`, also the cross-attention [B, heads, cells, L] of those blocks. With `kept` [B, K], only these
+        cells are looked at, and the velocity is theirs: [B, K, C]."""
         x = self.input(x.flatten(2).transpose(1, 2)) + self.position
+        if kept is not None:
+            x = take(x, kept)
         time = self.time2(F.silu(self.time1(time_embedding(t))))
         c = F.silu(time + self.pooled(tokens[:, 0]))
         modulation = self.modulation(c)
+        looks = []
         for block in self.blocks:
-            x = block(x, modulation, tokens, mask)
+            x, look = block(x, modulation, tokens, mask)
+            looks.append(look)
         shift, scale = self.final_modulation(c)[:, None].chunk(2, -1)
         v = self.output(plain_norm(x) * (1 + scale) + shift)
-        return v.transpose(1, 2).unflatten(-1, (self.size, self.size))
+        if kept is None:
+            v = v.transpose(1, 2).unflatten(-1, (self.size, self.size))
+        return (v, [looks[i] for i in look_at]) if look_at else v
 
 
 class Model(nn.Module):
     """Text encoder and generator together: `text.*` and `generator.*` of the exported file."""
 
-    def __init__(self, config: dict, table: torch.Tensor):
+    def __init__(self, config: dict, table: torch.Tensor, learn_words: bool = False):
         super().__init__()
-        self.text = Text(table, config["text_d"], config["text_heads"], config["text_layers"], config["max_words"])
+        self.text = Text(table, learn_words, config["text_d"], config["text_heads"], config["text_layers"], config["max_words"])
         self.generator = DiT(config["latent_channels"], config["latent_size"], config["d"], config["heads"],
                              config["blocks"], config["text_d"])
 
@@ -148,8 +166,13 @@ class Model(nn.Module):
         mask = torch.zeros(ids.shape, device=ids.device).masked_fill_(ids == 1, -1e9)[:, None, None]
         return self.text(ids, mask), mask
 
-    def forward(self, x, t, ids):
-        return self.generator(x, t, *self.encode(ids))
+    def forward(self, x, t, ids, look_at: tuple[int, ...] = (), kept: torch.Tensor | None = None):
+        return self.generator(x, t, *self.encode(ids), look_at, kept)
+
+
+def take(cells: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+    """Of [B, N, ...] the cells `kept` [B, K]: [B, K, ...]."""
+    return cells[torch.arange(len(cells), device=cells.device)[:, None], kept]
 
 
 def plain_norm(x):
@@ -175,6 +198,23 @@ def timesteps(steps: int, shift: float = 1.0) -> list[float]:
     return [shift * s / (1 + (shift - 1) * s) for s in (1 - k / steps for k in range(steps + 1))]
 
 
+def guided(model: Model, ids: torch.Tensor, guidance: float):
+    """A function (x, t) to velocity with classifier-free guidance; at guidance 1 the caption's alone, for half the work."""
+    rows = ids if guidance == 1 else torch.cat([ids, torch.ones_like(ids)])
+    if guidance != 1:
+        rows[len(ids):, 0] = 0
+    tokens, mask = model.encode(rows)
+
+    def velocity(x, t):
+        if guidance == 1:
+            return model.generator(x, torch.full((len(x),), t, device=x.device), tokens, mask)
+        both = model.generator(torch.cat([x, x]), torch.full((2 * len(x),), t, device=x.device), tokens, mask)
+        text, null = both.chunk(2)
+        return null + guidance * (text - null)
+
+    return velocity
+
+
 @torch.no_grad()
 def sample(model: Model, ids: torch.Tensor, noise: torch.Tensor, steps: int, guidance: float,
            sampler: str = "euler", shift: float = 1.0, trace: list | None = None) -> torch.Tensor:
@@ -182,15 +222,7 @@ def sample(model: Model, ids: torch.Tensor, noise: torch.Tensor, steps: int, gui
 
     `sampler` is "euler" or "heun" (second order; its last step is Euler). `trace` collects the latent after each step.
     """
-    rows = torch.cat([ids, torch.ones_like(ids)])
-    rows[len(ids):, 0] = 0
-    tokens, mask = model.encode(rows)
-
-    def velocity(x, t):
-        both = model.generator(torch.cat([x, x]), torch.full((2 * len(x),), t, device=x.device), tokens, mask)
-        text, null = both.chunk(2)
-        return null + guidance * (text - null)
-
+    velocity = guided(model, ids, guidance)
     x = noise
     times = timesteps(steps, shift)
     for t, following in zip(times, times[1:]):

@@ -14,13 +14,14 @@ POLAR_EXPRESS = [(8.28721201814563, -23.595886519098837, 17.300387312530933),
                  (2.300652019954817, -1.6689039845747493, 0.4188073119525673)]
 
 
-def orthogonalise(matrix: torch.Tensor) -> torch.Tensor:
-    """The nearest (semi-)orthogonal matrix, roughly. All steps but the first and last product run on
-    the small square Gram matrix, which costs a third of the usual form for 1:4 matrices."""
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    wide = wide / (wide.norm() * 1.01 + 1e-7)
-    gram = wide @ wide.T
-    eye = torch.eye(len(gram), device=gram.device, dtype=gram.dtype)
+def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
+    """The nearest (semi-)orthogonal matrices [..., R, C], roughly. All steps but the first and last product run on
+    the small square Gram matrices, which costs a third of the usual form for 1:4 matrices."""
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    wide = matrices.mT if tall else matrices
+    wide = wide / (wide.norm(dim=(-2, -1), keepdim=True) * 1.01 + 1e-7)
+    gram = wide @ wide.mT
+    eye = torch.eye(gram.shape[-1], device=gram.device, dtype=gram.dtype)
     total = eye
     for i, (a, b, c) in enumerate(POLAR_EXPRESS):
         step = a * eye + b * gram + c * (gram @ gram)
@@ -28,7 +29,7 @@ def orthogonalise(matrix: torch.Tensor) -> torch.Tensor:
         if i + 1 < len(POLAR_EXPRESS):
             gram = step @ gram @ step
     result = total @ wide
-    return result if matrix.shape[0] <= matrix.shape[1] else result.T
+    return result.mT if tall else result
 
 
 class Muon(torch.optim.Optimizer):
@@ -44,21 +45,30 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self):
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                (self._muon if group["muon"] else self._adamw)(weight, group)
+            weights = [w for w in group["params"] if w.grad is not None]
+            if not group["muon"]:
+                for weight in weights:
+                    self._adamw(weight, group)
+                continue
+            alike: dict[tuple[int, int], list[torch.Tensor]] = {}
+            for weight in weights:
+                alike.setdefault((len(weight), weight[0].numel()), []).append(weight)
+            for (rows, columns), same in alike.items():
+                # A GPU takes matrices of one shape together; a CPU is faster one by one.
+                for few in [same] if same[0].is_cuda else [[w] for w in same]:
+                    self._muon(few, group, max(1.0, rows / columns) ** 0.5)
 
-    def _muon(self, weight, group):
-        state = self.state[weight]
-        if not state:
-            state["momentum"] = torch.zeros_like(weight)
-        momentum = state["momentum"]
-        momentum.lerp_(weight.grad, 1 - group["momentum"])
-        update = weight.grad.lerp(momentum, group["momentum"]).flatten(1)
-        rows, columns = update.shape
-        update = orthogonalise(update).view_as(weight) * max(1.0, rows / columns) ** 0.5
-        weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"])
+    def _muon(self, weights, group, scale):
+        updates = []
+        for weight in weights:
+            state = self.state[weight]
+            if not state:
+                state["momentum"] = torch.zeros_like(weight)
+            state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
+            updates.append(weight.grad.lerp(state["momentum"], group["momentum"]).flatten(1))
+        for weight, update in zip(weights, orthogonalise(torch.stack(updates))):
+            weight.mul_(1 - group["lr"] * group["weight_decay"])
+            weight.add_(update.view_as(weight), alpha=-group["lr"] * scale)
 
     def _adamw(self, weight, group):
         state = self.state[weight]

@@ -10,11 +10,12 @@ from training.compose import Mix, Scene, load_world, render, sample_scene
 
 
 class SceneBatches(Dataset):
-    """Batch number n, the same on every run: (scenes, RGB uint8 [batch, 256, 256, 3])."""
+    """Batch number n, the same on every run: (scenes, premultiplied RGBA uint8 [batch, 256, 256, 4])."""
 
-    def __init__(self, atlas: Path, mix: Mix, flat_share: float, jitter: float, batch: int, batches: int, seed: int):
+    def __init__(self, atlas: Path, mix: Mix, jitter: float, mirror: float, transparent: float, batch: int, batches: int, seed: int):
         self.atlas, self.concepts = load_world(atlas)
-        self.mix, self.flat_share, self.jitter = mix, flat_share, jitter
+        self.fixed = frozenset(c.name for c in self.concepts if not c.mirrors)
+        self.mix, self.jitter, self.mirror, self.transparent = mix, jitter, mirror, transparent
         self.batch, self.batches, self.seed = batch, batches, seed
 
     def __len__(self) -> int:
@@ -22,8 +23,9 @@ class SceneBatches(Dataset):
 
     def __getitem__(self, number: int) -> tuple[list[Scene], torch.Tensor]:
         rng = np.random.default_rng([self.seed, number])
-        scenes = [sample_scene(rng, self.atlas, self.concepts, self.mix, self.flat_share) for _ in range(self.batch)]
-        pictures = np.stack([render(s, rng, self.atlas, self.jitter) for s in scenes])
+        scenes = [sample_scene(rng, self.atlas, self.concepts, self.mix, transparent=self.transparent) for _ in range(self.batch)]
+        pictures = np.stack([render(s, rng, self.atlas, self.jitter, self.mirror, fixed=self.fixed)
+                             for s in scenes])
         return scenes, torch.from_numpy(pictures)
 
 
@@ -42,10 +44,5 @@ class Endless(IterableDataset):
 
 
 def endless_pictures(batches: SceneBatches, workers: int):
-    """Endless RGB uint8 tensors [batch, 256, 256, 3]."""
+    """Endless RGBA uint8 tensors [batch, 256, 256, 4]."""
     return iter(DataLoader(Endless(batches), batch_size=None, num_workers=workers))
-
-
-def numbered(batches: SceneBatches, numbers: list[int], workers: int):
-    """(scenes, pictures) of these batch numbers, in their order."""
-    return DataLoader(batches, batch_size=None, sampler=numbers, num_workers=workers)

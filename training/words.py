@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 START, PAD = 0, 1
+NOTHING = -1  # the owner of a word that names no thing in the picture
 MAX_WORDS = 32
 DIMENSIONS = 64
 SUFFIXES = [("ies", "y"), ("es", ""), ("s", ""), ("ing", ""), ("ing", "e"), ("ed", ""), ("ed", "e"), ("ly", "")]
@@ -49,8 +50,17 @@ class Words:
 
     def ids(self, prompt: str) -> list[int]:
         """`<start>` and the known words, at most MAX_WORDS in all."""
-        known = [i for w in normalise(prompt) if (i := self.id(w)) is not None]
-        return [START, *known][:MAX_WORDS]
+        return self.owned_ids([(prompt, NOTHING)])[0]
+
+    def owned_ids(self, pieces: list[tuple[str, int]]) -> tuple[list[int], list[int]]:
+        """The same for a caption in parts, each with its owner, and the owner of each id."""
+        ids, owners = [START], [NOTHING]
+        for text, owner in pieces:
+            for word in normalise(text):
+                if (known := self.id(word)) is not None:
+                    ids.append(known)
+                    owners.append(owner)
+        return ids[:MAX_WORDS], owners[:MAX_WORDS]
 
 
 def load_table(folder: Path) -> np.ndarray:
@@ -61,10 +71,12 @@ def load_table(folder: Path) -> np.ndarray:
     return stored["table"].astype(np.float32) * stored["scale"]
 
 
-def build_table(minilm: Path, packs: Path, out: Path) -> None:
-    """Embed every word, reduce by a PCA that favours the words of our captions, quantise, write."""
-    from safetensors.numpy import save_file
+def build_table(minilm: Path, packs: Path, out: Path, like: Path | None = None) -> None:
+    """Embed every word, reduce by a PCA that favours the words of our captions, quantise, write.
 
+    With `like`, an earlier table's folder, words get the numbers that they would have had there, so that weights that
+    were trained with it can go on.
+    """
     ours = caption_words(packs)
     vocabulary = [w for w in (minilm / "vocab.txt").read_text().splitlines() if re.fullmatch(r"[a-z]{2,}|[1-9]|a|3d", w)]
     words = list(dict.fromkeys(ours + vocabulary))
@@ -78,21 +90,35 @@ def build_table(minilm: Path, packs: Path, out: Path) -> None:
     values, vectors = values[::-1][:DIMENSIONS], vectors[:, ::-1][:, :DIMENSIONS]
     projected = centred @ vectors / values ** 0.25  # half-whitened: small directions tell "two" from "three"
     projected *= 1 / np.sqrt((projected[: len(ours)] ** 2).mean())
-    table = np.concatenate([np.zeros((2, DIMENSIONS)), projected]).astype(np.float32)
+    if like:
+        before, index = load_table(like), Words.load(like / "words.txt").index
+        shared = [i for i, w in enumerate(words) if w in index]
+        wide = np.concatenate([embeddings, np.ones((len(words), 1), np.float32)], 1)
+        fit, *_ = np.linalg.lstsq(wide[shared], before[[index[words[i]] for i in shared]], rcond=None)
+        projected = wide @ fit
+    write_table(out, words, np.concatenate([np.zeros((2, DIMENSIONS)), projected]).astype(np.float32))
+    print(f"{len(words) + 2} words, {len(ours)} of them ours")
+
+
+def write_table(out: Path, words: list[str], table: np.ndarray) -> None:
+    """words.txt and words.safetensors; `table` [V, 64] begins with the rows of <start> and <pad>."""
+    from safetensors.numpy import save_file
+
     scale = np.abs(table).max(0) / 127
     out.mkdir(parents=True, exist_ok=True)
     (out / "words.txt").write_text("\n".join(["<start>", "<pad>", *words]) + "\n")
     save_file({"table": np.round(table / scale).astype(np.int8), "scale": scale.astype(np.float32)},
               out / "words.safetensors", {"source": "all-MiniLM-L6-v2, Apache-2.0"})
-    print(f"{len(words) + 2} words, {len(ours)} of them ours")
 
 
 def caption_words(packs: Path) -> list[str]:
     """Every word that captions use, and every tag word that emojibase gives to a drawing."""
-    from training.compose import BACKGROUNDS, NUMBERS, TINTS
-    from training.data import load_concepts
+    from training.colour import TINTS
+    from training.compose import GROUNDS, NUMBERS, SIZE_WORDS
+    from training.data import PACKS, load_concepts
 
-    phrases = [*BACKGROUNDS, *TINTS, *NUMBERS.values(), "one", "3d flat icon style background picture image drawing draw",
+    phrases = [*GROUNDS, *TINTS, *NUMBERS.values(), *SIZE_WORDS["small"], *SIZE_WORDS["large"], "one without no",
+               *(p.style for p in PACKS), "icon style background picture image drawing draw",
                "a an and in on of the to next left right above below over under beside"]
     for concept in load_concepts():
         phrases += [concept.name, concept.plural, *concept.synonyms, *(s + "s" for s in concept.synonyms)]
@@ -150,5 +176,6 @@ if __name__ == "__main__":
     parser.add_argument("--minilm", type=Path, required=True, help="folder with model.safetensors and tokenizer.json")
     parser.add_argument("--packs", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--like", type=Path, help="the folder of an earlier table, to keep its numbers")
     options = parser.parse_args()
-    build_table(options.minilm, options.packs, options.out)
+    build_table(options.minilm, options.packs, options.out, options.like)

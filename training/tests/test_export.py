@@ -73,13 +73,32 @@ def test_round_trip_in_parts(tiny, tmp_path):
     assert sum((list(p) for p in parts), []) == list(halves)
 
 
+def test_what_words_learned_goes_into_the_shipped_table(tiny, tmp_path):
+    import torch
+
+    from training import export
+    from training.words import load_table
+
+    moved = torch.zeros(len(load_table(TINY)), 64)
+    moved[5] = 0.3
+    named = export.tensors({"text.moved": moved, "text.a": torch.ones(2)}, {"encoder": {}, "decoder": {}}, {"b": torch.ones(1)})
+    assert set(named) == {"text.a", "upscaler.b"}
+    config = {"model": tiny[0] | {"name": "t", "picture_channels": 4}, "export": {"version": "1", "title": "t", "about": "t",
+              "steps_default": 6, "guidance_default": 1, "shift": 1.0, "sampler": "euler"}}
+    export.write(tmp_path, config, named, TINY, {}, moved=moved)
+    assert np.abs(load_table(tmp_path) - load_table(TINY) - moved.numpy()).max() < 0.03
+    assert (tmp_path / "words.txt").read_text() == (TINY / "words.txt").read_text()
+    told = (tmp_path / "model.toml").read_text()
+    assert "picture_channels = 4" in told and "guidance_default = 1.0" in told
+
+
 def test_whitening_is_folded_in_without_changing_pictures():
     torch = pytest.importorskip("torch")
     from training.autoencoder import Decoder, Encoder, fold_whitening, whitening
 
     torch.manual_seed(0)
-    encoder, decoder = Encoder([8, 12, 16], 4), Decoder([16, 12, 8, 8], [1, 1, 1, 1], 4)
-    pictures = torch.randn(8, 3, 64, 64)
+    encoder, decoder = Encoder([8, 12, 16], 4, patch=4), Decoder([16, 12, 8, 8], [1, 1, 1, 1], 4, patch=4)
+    pictures = torch.randn(8, 4, 64, 64)
     with torch.no_grad():
         before = decoder(encoder(pictures))
         fold_whitening(encoder, decoder, *whitening(encoder(pictures)))

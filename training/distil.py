@@ -1,0 +1,95 @@
+"""Distil the generator: first the guidance, then the steps, into weights that draw in a few plain steps.
+
+The student begins as the teacher. At each of its few times it learns the one step that ends where the teacher's
+two or more guided steps end, from drawings with noise (Salimans and Ho 2022; Meng et al. 2023).
+"""
+
+import argparse
+import time
+import tomllib
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+
+from training.generator import Model, guided, timesteps
+from training.library import Library
+from training.optimiser import set_learning_rate
+from training.train_autoencoder import schedule
+from training.train_generator import MAX_STEPS, Batches, follow, make_optimiser
+from training.words import Words, load_table
+from torch.utils.data import DataLoader
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--atlas", type=Path, required=True)
+    parser.add_argument("--words", type=Path, required=True)
+    parser.add_argument("--library", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, required=True, help="a checkpoint of train_generator")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--deadline", type=datetime.fromisoformat, required=True, help="UTC, e.g. 2026-01-31T01:45")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seed", type=int, default=13)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.set_float32_matmul_precision("high")
+    config = tomllib.loads(options.config.read_text())
+    recipe = config["train_generator"] | config["distil"]
+    table = torch.from_numpy(load_table(options.words))
+    taught = torch.load(options.teacher, map_location="cpu", weights_only=False)
+    teacher, student = (Model(config["model"], table, learn_words=True).to(options.device) for _ in range(2))
+    for model in (teacher, student):
+        model.load_state_dict(taught["ema"])
+    teacher.requires_grad_(False)
+    optimiser = make_optimiser(student, recipe)
+    ema = {k: v.clone() for k, v in student.state_dict().items()}
+    library = Library(options.library)
+    library.refresh()
+    batches = Batches(options.atlas, library, Words.load(options.words / "words.txt"), recipe,
+                      config["model"]["latent_size"], options.seed)
+    batches.progress.fill_(1)
+    made = iter(DataLoader(batches, batch_size=None, sampler=range(MAX_STEPS), num_workers=options.workers))
+    grid = timesteps(recipe["steps"], config["export"]["shift"])
+    finish = options.deadline.replace(tzinfo=timezone.utc).timestamp()
+    began, step, average = time.time(), 0, None
+    while (progress := (time.time() - began) / (finish - began)) < 1:
+        set_learning_rate(optimiser, schedule(step, progress, recipe))
+        latents, ids = (part.to(options.device) for part in next(made)[:2])
+        torch.manual_seed(options.seed * 1_000_003 + step)
+        start, end = grid[step % recipe["steps"]], grid[step % recipe["steps"] + 1]
+        noisy = (1 - start) * latents + start * torch.randn_like(latents)
+        with torch.autocast("cuda", torch.bfloat16, enabled=options.device == "cuda"):
+            wanted = taught_velocity(teacher, ids, noisy, start, end, recipe["teacher_steps"], recipe["guidance"])
+            velocity = guided(student, ids, 1)(noisy, start)
+        loss = (velocity.float() - wanted).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        step += 1
+        follow(ema, student, min(recipe["ema"], (1 + step) / (10 + step)))
+        average = loss.item() if average is None else 0.95 * average + 0.05 * loss.item()
+        if step % 20 == 0:
+            print(f"{time.time() - began:.0f}s step {step} loss {average:.4f}", flush=True)
+    torch.save({"ema": ema, "step": taught["step"] + step, "seen": taught["seen"] + step * recipe["batch"],
+                "seconds": taught["seconds"] + time.time() - began, "distilled": {"steps": recipe["steps"]}}, options.out)
+    print(f"done: {step} steps, loss {average or 0:.4f}", flush=True)
+
+
+@torch.no_grad()
+def taught_velocity(teacher: Model, ids: torch.Tensor, x: torch.Tensor, start: float, end: float, steps: int,
+                    guidance: float) -> torch.Tensor:
+    """The straight velocity from x to where `steps` guided steps of the teacher lead between two times."""
+    velocity = guided(teacher, ids, guidance)
+    at = x
+    for k in range(steps):
+        t = start + (end - start) * k / steps
+        at = at + (end - start) / steps * velocity(at, t).float()
+    return (at - x) / (end - start)
+
+
+if __name__ == "__main__":
+    main()
