@@ -2,12 +2,15 @@
 
 mod draw;
 mod models;
+mod place;
 mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::place::{Address, Place};
 
 /// An AI image generator that anyone can run for other people.
 ///
@@ -27,6 +30,17 @@ struct Cli {
         value_name = "FOLDER"
     )]
     data: PathBuf,
+
+    /// Address of a Postgres database, postgres://user:password@host/name, for more than one
+    /// machine; without it, a SQLite file in the data folder
+    #[arg(
+        long,
+        global = true,
+        env = "PINHOLE_DATABASE",
+        hide_env_values = true,
+        value_name = "ADDRESS"
+    )]
+    database: Option<Address>,
 }
 
 #[derive(Subcommand)]
@@ -43,9 +57,10 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let models_dir = cli.data.join("models");
+    let place = Place::new(cli.data, cli.database);
     let ended = match cli.command {
-        None => serve::run(&serve::ServeArgs::from_env(), &cli.data),
-        Some(Command::Serve(args)) => serve::run(&args, &cli.data),
+        None => serve::run(&serve::ServeArgs::from_env(), &place),
+        Some(Command::Serve(args)) => serve::run(&args, &place),
         Some(Command::Draw(args)) => draw::run(args, &models_dir),
         Some(Command::Models(command)) => models::run(command, &models_dir),
     };

@@ -2,7 +2,7 @@
 
 mod connections;
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use db::{Db, Location};
 use domain::clock::Clock;
 use domain::painter::Painter;
 use domain::randomness::Randomness;
@@ -24,6 +23,8 @@ use studio::jobs::worker::{self, Stop};
 use studio::{Limits, Studio, accounts};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
+
+use crate::place::Place;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const DEFAULT_HEADER_TIMEOUT_MS: u64 = 30_000;
@@ -64,13 +65,13 @@ impl ServeArgs {
     }
 }
 
-pub(crate) fn run(args: &ServeArgs, data: &Path) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &ServeArgs, place: &Place) -> anyhow::Result<ExitCode> {
     start_log();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the async runtime does not start")?;
-    runtime.block_on(serve(args, data))?;
+    runtime.block_on(serve(args, place))?;
     // A drawing that does not end must not keep the program from ending.
     runtime.shutdown_timeout(GRACE);
     Ok(ExitCode::SUCCESS)
@@ -91,18 +92,18 @@ fn start_log() {
     drop(started);
 }
 
-async fn serve(args: &ServeArgs, data: &Path) -> anyhow::Result<()> {
+async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     let listener = listen(args.listen).await?;
     let address = listener.local_addr()?;
-    let _lock = claim_folder(data)?;
-    let studio = open(data, args.prices.as_deref()).await?;
+    let _lock = place.claim()?;
+    let studio = open(place, args.prices.as_deref()).await?;
     let person = accounts::local_person(&studio).await?;
     worker::take_over(&studio).await?;
 
     let stop = Stop::default();
     let working = tokio::spawn(worker::run(studio.clone(), stop.clone()));
     let site = web::Site::new(studio.clone(), person, stop.clone());
-    let router = web::router(site.with_larger_models(larger_models(data)?));
+    let router = web::router(site.with_larger_models(larger_models(&place.models())?));
     announce(args, address)?;
 
     let header_timeout = Duration::from_millis(args.header_timeout_ms);
@@ -154,36 +155,11 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
         })
 }
 
-/// Makes the data folder, and makes sure that this process alone works in it.
-fn claim_folder(data: &Path) -> anyhow::Result<File> {
-    let advice = || {
-        format!(
-            "the data folder {} can't be written. Make it writable, or name another one: \
-             PINHOLE_DATA=/path/to/folder pinhole",
-            data.display()
-        )
-    };
-    fs::create_dir_all(data).with_context(advice)?;
-    let lock = File::create(data.join("lock")).with_context(advice)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => bail!(
-            "another Pinhole is using the data folder {}. Stop it, or name another folder: \
-             PINHOLE_DATA=/path/to/folder pinhole",
-            data.display()
-        ),
-        Err(TryLockError::Error(error)) => Err(error).with_context(advice),
-    }
-}
-
-async fn open(data: &Path, prices: Option<&Path>) -> anyhow::Result<Studio> {
-    let file = data.join("pinhole.db");
-    let db = Db::open(&Location::File(file.clone()))
-        .await
-        .with_context(|| format!("{} can't be used", file.display()))?;
-    let shelf = Shelf::folder(&data.join("blobs"))?;
+async fn open(place: &Place, prices: Option<&Path>) -> anyhow::Result<Studio> {
+    let db = place.database().await?;
+    let shelf = Shelf::folder(&place.blobs())?;
     let painter: Arc<dyn Painter> = Arc::new(LocalPainter::new(Settings {
-        models: Some(data.join("models")),
+        models: Some(place.models()),
         catalogue: Some(Catalogue::from_environment()?),
         ..Settings::default()
     })?);
@@ -200,12 +176,12 @@ async fn open(data: &Path, prices: Option<&Path>) -> anyhow::Result<Studio> {
 }
 
 /// What the page about models offers besides those that are here.
-fn larger_models(data: &Path) -> anyhow::Result<Vec<web::LargerModel>> {
+fn larger_models(models: &Path) -> anyhow::Result<Vec<web::LargerModel>> {
     let catalogue = Catalogue::from_environment()?;
     let missing = catalogue
         .entries()
         .iter()
-        .filter(|entry| Installed::find(entry, &data.join("models")).is_none());
+        .filter(|entry| Installed::find(entry, models).is_none());
     let offered = missing.map(|entry| web::LargerModel {
         name: entry.name.to_string(),
         title: entry.title.clone(),
