@@ -4,6 +4,7 @@ mod draw;
 mod models;
 mod place;
 mod serve;
+mod work;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +48,8 @@ struct Cli {
 enum Command {
     /// Serve the studio and the API (what happens without a command)
     Serve(serve::ServeArgs),
+    /// Draw what other processes take orders for, over a Postgres database
+    Work(work::WorkArgs),
     /// Draw in the shell, without a server
     Draw(draw::DrawArgs),
     /// List, pull, show and remove larger models
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
     let ended = match cli.command {
         None => serve::run(&serve::ServeArgs::from_env(), &place),
         Some(Command::Serve(args)) => serve::run(&args, &place),
+        Some(Command::Work(args)) => work::run(&args, &place),
         Some(Command::Draw(args)) => draw::run(args, &models_dir),
         Some(Command::Models(command)) => models::run(command, &models_dir),
     };

@@ -1,11 +1,23 @@
-//! Where the rows and the files of a running house are.
+//! Where the rows and the files of a running house are, and the rules that hold in it.
 
 use std::fs::{self, File, TryLockError};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use clap::Args;
 use db::{Db, Location};
+use domain::clock::Clock;
+use domain::ids::NodeId;
+use domain::painter::Painter;
+use domain::randomness::Randomness;
+use engine::catalogue::Catalogue;
+use engine::painter::{LocalPainter, Settings};
+use outside::shelf::Shelf;
+use studio::credits::PriceList;
+use studio::jobs::progress::Board;
+use studio::{Limits, Studio};
 
 /// A Postgres address. It may hold a password, so it can't be printed.
 #[derive(Clone)]
@@ -20,6 +32,47 @@ impl FromStr for Address {
         Err(
             "a database address begins with postgres://; leave it out for a SQLite file in the data folder",
         )
+    }
+}
+
+/// What an operator sets for every process of a house.
+#[derive(Args, Clone)]
+pub(crate) struct HouseArgs {
+    /// Price list that takes the place of the shipped one
+    #[arg(long, env = "PINHOLE_PRICES", value_name = "FILE")]
+    prices: Option<PathBuf>,
+
+    /// Jobs that may wait, of everybody
+    #[arg(long, env = "PINHOLE_MAX_WAITING", default_value_t = Limits::default().max_waiting_jobs, value_name = "JOBS")]
+    max_waiting: u32,
+
+    /// Jobs of one person that may wait
+    #[arg(long, env = "PINHOLE_MAX_WAITING_EACH", default_value_t = Limits::default().max_waiting_jobs_each, value_name = "JOBS")]
+    max_waiting_each: u32,
+
+    /// Jobs of one person that may be drawn at once, in all processes together
+    #[arg(long, env = "PINHOLE_MAX_RUNNING_EACH", default_value_t = Limits::default().max_running_jobs_each, value_name = "JOBS", value_parser = clap::value_parser!(u32).range(1..))]
+    max_running_each: u32,
+
+    /// Orders that one person may place in a minute
+    #[arg(long, env = "PINHOLE_ORDERS_PER_MINUTE", default_value_t = Limits::default().max_orders_per_minute, value_name = "ORDERS", value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    orders_per_minute: u32,
+
+    /// How long a process that draws may be silent before its jobs are another's
+    #[arg(long, env = "PINHOLE_LEASE_MS", default_value_t = Limits::default().lease_ms, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u32).range(1_000..))]
+    lease_ms: u32,
+}
+
+impl HouseArgs {
+    fn limits(&self) -> Limits {
+        Limits {
+            max_waiting_jobs: self.max_waiting,
+            max_waiting_jobs_each: self.max_waiting_each,
+            max_running_jobs_each: self.max_running_each,
+            max_orders_per_minute: self.orders_per_minute,
+            lease_ms: self.lease_ms,
+            ..Limits::default()
+        }
     }
 }
 
@@ -51,7 +104,7 @@ impl Place {
             )
         };
         fs::create_dir_all(data).with_context(advice)?;
-        if matches!(self.location, Location::Postgres(_)) {
+        if self.is_shared() {
             return Ok(None);
         }
         let lock = File::create(data.join("lock")).with_context(advice)?;
@@ -77,11 +130,31 @@ impl Place {
             })
     }
 
-    pub(crate) fn models(&self) -> PathBuf {
-        self.data.join("models")
+    pub(crate) async fn studio(&self, house: &HouseArgs) -> anyhow::Result<Studio> {
+        let db = self.database().await?;
+        let painter: Arc<dyn Painter> = Arc::new(LocalPainter::new(Settings {
+            models: Some(self.models()),
+            catalogue: Some(Catalogue::from_environment()?),
+            ..Settings::default()
+        })?);
+        let (clock, randomness) = (Clock::system(), Randomness::system());
+        Ok(Studio {
+            db,
+            shelf: Shelf::folder(&self.data.join("blobs"))?,
+            painters: Arc::new([painter]),
+            board: Board::of(NodeId::new(clock.now(), &randomness)),
+            clock,
+            randomness,
+            limits: house.limits(),
+            prices: Arc::new(PriceList::open(house.prices.as_deref())?),
+        })
     }
 
-    pub(crate) fn blobs(&self) -> PathBuf {
-        self.data.join("blobs")
+    pub(crate) const fn is_shared(&self) -> bool {
+        matches!(self.location, Location::Postgres(_))
+    }
+
+    pub(crate) fn models(&self) -> PathBuf {
+        self.data.join("models")
     }
 }

@@ -7,29 +7,23 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use domain::clock::Clock;
-use domain::painter::Painter;
-use domain::randomness::Randomness;
 use engine::catalogue::{Catalogue, Installed};
-use engine::painter::{LocalPainter, Settings};
-use outside::shelf::Shelf;
-use studio::credits::PriceList;
+use studio::accounts;
+use studio::jobs::nodes;
 use studio::jobs::worker::{self, Stop};
-use studio::{Limits, Studio, accounts};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
-use crate::place::Place;
+use crate::place::{HouseArgs, Place};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const DEFAULT_HEADER_TIMEOUT_MS: u64 = 30_000;
 /// How long a drawing may take to end once the program was told to stop.
-const GRACE: Duration = Duration::from_secs(5);
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 /// And how long the answers that were begun may take after that.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -47,9 +41,12 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "PINHOLE_HEADER_TIMEOUT_MS", default_value_t = DEFAULT_HEADER_TIMEOUT_MS, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     header_timeout_ms: u64,
 
-    /// Price list that takes the place of the shipped one
-    #[arg(long, env = "PINHOLE_PRICES", value_name = "FILE")]
-    prices: Option<PathBuf>,
+    /// Serve alone, and leave the drawing to `pinhole work`
+    #[arg(long, env = "PINHOLE_NO_DRAWING")]
+    no_drawing: bool,
+
+    #[command(flatten)]
+    house: HouseArgs,
 }
 
 impl ServeArgs {
@@ -77,7 +74,7 @@ pub(crate) fn run(args: &ServeArgs, place: &Place) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn start_log() {
+pub(crate) fn start_log() {
     let filter = EnvFilter::try_from_env("PINHOLE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let json = std::env::var("PINHOLE_LOG_FORMAT").is_ok_and(|format| format == "json");
     let log = tracing_subscriber::fmt()
@@ -96,12 +93,23 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     let listener = listen(args.listen).await?;
     let address = listener.local_addr()?;
     let _lock = place.claim()?;
-    let studio = open(place, args.prices.as_deref()).await?;
+    let studio = place.studio(&args.house).await?;
     let person = accounts::local_person(&studio).await?;
     worker::take_over(&studio).await?;
+    if args.no_drawing && !studio.db.is_shared() {
+        bail!(
+            "with a SQLite database nobody else can draw. Leave --no-drawing out, or name a \
+             Postgres database in PINHOLE_DATABASE"
+        );
+    }
 
     let stop = Stop::default();
-    let working = tokio::spawn(worker::run(studio.clone(), stop.clone()));
+    let working = if args.no_drawing {
+        let (studio, stop) = (studio.clone(), stop.clone());
+        tokio::spawn(async move { nodes::attend(&studio, &stop).await })
+    } else {
+        tokio::spawn(worker::run(studio.clone(), stop.clone()))
+    };
     let site = web::Site::new(studio.clone(), person, stop.clone());
     let router = web::router(site.with_larger_models(larger_models(&place.models())?));
     announce(args, address)?;
@@ -155,26 +163,6 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
         })
 }
 
-async fn open(place: &Place, prices: Option<&Path>) -> anyhow::Result<Studio> {
-    let db = place.database().await?;
-    let shelf = Shelf::folder(&place.blobs())?;
-    let painter: Arc<dyn Painter> = Arc::new(LocalPainter::new(Settings {
-        models: Some(place.models()),
-        catalogue: Some(Catalogue::from_environment()?),
-        ..Settings::default()
-    })?);
-    Ok(Studio {
-        db,
-        shelf,
-        painters: Arc::new([painter]),
-        clock: Clock::system(),
-        randomness: Randomness::system(),
-        board: studio::jobs::progress::Board::default(),
-        limits: Limits::default(),
-        prices: Arc::new(PriceList::open(prices)?),
-    })
-}
-
 /// What the page about models offers besides those that are here.
 fn larger_models(models: &Path) -> anyhow::Result<Vec<web::LargerModel>> {
     let catalogue = Catalogue::from_environment()?;
@@ -209,7 +197,7 @@ fn announce(args: &ServeArgs, address: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn told_to_stop() {
+pub(crate) async fn told_to_stop() {
     let interrupted = async { tokio::signal::ctrl_c().await.is_ok() };
     #[cfg(unix)]
     {

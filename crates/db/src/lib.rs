@@ -8,9 +8,11 @@
 //! credits, JSON as TEXT, `$1` placeholders, no `now()`, `CAST(SUM(x) AS BIGINT)`, `NULLS LAST`.
 
 pub mod dialect;
+mod notice;
 mod open;
 pub mod testing;
 
+pub use notice::{Ear, MAX_NOTICE_BYTES};
 pub use open::{Db, DbError, Location, Tx};
 
 /// Runs one expression on whichever database a [`Tx`] is open.

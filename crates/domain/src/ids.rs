@@ -30,6 +30,12 @@ macro_rules! ids {
                 let millis = u64::try_from(now.as_millis()).unwrap_or(0);
                 Self(Ulid::from_parts(millis, randomness.next_u128()))
             }
+
+            /// When it was made.
+            #[must_use]
+            pub fn made(&self) -> Moment {
+                Moment::from_millis(i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX))
+            }
         }
 
         impl fmt::Display for $name {
@@ -81,6 +87,8 @@ ids! {
     EntryId = "ent_";
     /// Credits that came together.
     GrantId = "gra_";
+    /// A running process that draws or serves.
+    NodeId = "nod_";
 }
 
 #[cfg(test)]
@@ -94,6 +102,7 @@ mod tests {
         let late = JobId::new(Moment::from_millis(2_000), &randomness);
         assert!(early.to_string() < late.to_string());
         assert_eq!(early.to_string().parse(), Ok(early));
+        assert_eq!(late.made(), Moment::from_millis(2_000));
     }
 
     #[test]

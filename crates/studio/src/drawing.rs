@@ -15,7 +15,7 @@ use crate::jobs::queue::{self, Outcome};
 use crate::jobs::worker::Stop;
 use crate::jobs::{Job, JobError, State};
 use crate::pictures::{self, NewPicture};
-use crate::{Failure, Studio, routing};
+use crate::{Failure, Studio, failpoint, routing};
 
 /// Draws jobs of one model, size and step count, in as few passes as the model allows, and
 /// records each job as soon as its last picture is there.
@@ -23,7 +23,7 @@ pub async fn draw(studio: &Studio, jobs: Vec<Job>, stop: &Stop) {
     let mut pieces = VecDeque::new();
     let mut open: Vec<OpenJob> = Vec::new();
     for (index, job) in jobs.into_iter().enumerate() {
-        let cancelled = studio.board.begin(job.id);
+        let cancelled = studio.board.unwanted(job.id);
         pieces.extend((0..job.count).map(|ordinal| Piece {
             job: index,
             ordinal,
@@ -199,10 +199,11 @@ async fn settle(
         .iter()
         .any(|result| matches!(result, Err(PaintError::Cancelled)));
     if cut_off && stop.is_set() {
-        if let Err(error) = queue::put_back(studio, job.id).await {
-            // The next start finds it as a job of a dead process, and puts it back then.
+        if let Err(error) = queue::put_back(studio, job).await {
+            // Then its lease ends, and it waits again.
             tracing::warn!(%error, job = %job.id, "a job could not be put back into the queue");
         }
+        studio.board.lose(job.id);
         return;
     }
     let mut pictures = Vec::new();
@@ -232,7 +233,9 @@ async fn store(
     ordinal: u32,
     pixels: Pixels,
 ) -> Result<NewPicture, JobError> {
-    pictures::store(studio, job, ordinal, pixels).await.map_err(|failure| {
+    let stored = pictures::store(studio, job, ordinal, pixels).await;
+    failpoint::here("picture-stored");
+    stored.map_err(|failure| {
         tracing::error!(error = %failure, job = %job.id, "a picture could not be stored");
         match failure {
             Failure::Shelf(outside::shelf::ShelfError::Full) => JobError {
@@ -286,10 +289,14 @@ async fn record(
         unknown_words,
         error,
     };
-    match queue::finish(studio, job.id, &outcome).await {
+    match queue::finish(studio, job, &outcome).await {
         Ok(true) => studio.board.end(job.id, state),
-        // Cancelled while it was being stored: nobody wants these files.
-        Ok(false) => pictures::discard(studio, &outcome.pictures).await,
+        // Cancelled while it was being stored, or drawn by somebody else meanwhile: nobody wants
+        // these files.
+        Ok(false) => {
+            pictures::discard(studio, &outcome.pictures).await;
+            studio.board.lose(job.id);
+        }
         Err(failure) => {
             tracing::error!(error = %failure, job = %job.id, "a job could not be recorded");
             pictures::discard(studio, &outcome.pictures).await;
@@ -298,8 +305,8 @@ async fn record(
     }
 }
 
-/// Records at least that the job failed. Where even that can't be written, the next start finds
-/// the job unfinished and draws it again.
+/// Records at least that the job failed. Where even that can't be written, its lease ends, and it
+/// is drawn again.
 async fn fail_unrecorded(studio: &Studio, job: &Job) {
     let error = JobError {
         code: "storage_failed".to_owned(),
@@ -310,7 +317,7 @@ async fn fail_unrecorded(studio: &Studio, job: &Job) {
         unknown_words: Vec::new(),
         error: Some(error),
     };
-    if let Err(failure) = queue::finish(studio, job.id, &outcome).await {
+    if let Err(failure) = queue::finish(studio, job, &outcome).await {
         tracing::error!(error = %failure, job = %job.id, "nor could its failure");
     }
     studio.board.end(job.id, State::Failed);

@@ -5,6 +5,8 @@
 //! Architecture invariant: nothing here speaks HTTP, and pictures are drawn through
 //! [`domain::painter::Painter`] alone.
 
+mod failpoint;
+
 pub mod accounts;
 pub mod order;
 
@@ -21,9 +23,10 @@ pub mod pictures;
 pub mod gallery;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use db::{Db, DbError};
-use domain::clock::Clock;
+use domain::clock::{Clock, Moment};
 use domain::painter::Painter;
 use domain::randomness::Randomness;
 use outside::shelf::{Shelf, ShelfError};
@@ -46,18 +49,41 @@ pub struct Studio {
 pub struct Limits {
     /// Jobs that may wait; one more is told to come back later.
     pub max_waiting_jobs: u32,
+    /// Jobs of one person that may wait.
+    pub max_waiting_jobs_each: u32,
+    /// Jobs of one person that may be drawn at once, in all processes together.
+    pub max_running_jobs_each: u32,
+    /// Orders that one person may place in a minute.
+    pub max_orders_per_minute: u32,
     /// Pictures that one order may ask for.
     pub max_pictures_per_order: u32,
     /// How often a job is begun before it counts as failed.
     pub max_attempts: u32,
+    /// How long a worker may be silent before its jobs are somebody else's. Clocks of different
+    /// machines may differ by less than half of this.
+    pub lease_ms: u32,
+}
+
+impl Limits {
+    pub(crate) fn lease_end(&self, now: Moment) -> Moment {
+        now.plus_millis(i64::from(self.lease_ms))
+    }
+
+    pub(crate) const fn renew_every(&self) -> Duration {
+        Duration::from_millis(self.lease_ms as u64 / 4)
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_waiting_jobs: 200,
+            max_waiting_jobs: 2_000,
+            max_waiting_jobs_each: 200,
+            max_running_jobs_each: 8,
+            max_orders_per_minute: 600,
             max_pictures_per_order: 10,
             max_attempts: 3,
+            lease_ms: 20_000,
         }
     }
 }

@@ -8,8 +8,9 @@ use domain::picture::Size;
 use domain::prompt::{BadPrompt, Prompt};
 
 use crate::credits::{self, Operation, Quote, Refusal};
+use crate::jobs::line::NotNow;
 use crate::jobs::queue::{self, Enqueued, NewJob};
-use crate::jobs::{self, Job, State};
+use crate::jobs::{self, Job};
 use crate::{Failure, Studio, routing};
 
 /// What was asked for, unchecked. `None` leaves a choice to the model.
@@ -63,8 +64,16 @@ pub enum OrderError {
     },
     #[error("There is no model named {name:?} here. Available: {available}.")]
     UnknownModel { name: String, available: String },
-    #[error("{waiting} jobs are waiting already. Try again in {retry_after_s} seconds.")]
+    #[error(
+        "{waiting} jobs are waiting already, of everybody. Try again in {retry_after_s} seconds."
+    )]
     QueueFull { waiting: u32, retry_after_s: u32 },
+    #[error(
+        "{waiting} jobs of yours are waiting already. Wait until one is drawn, in about {retry_after_s} seconds, or cancel one."
+    )]
+    TooManyWaiting { waiting: u32, retry_after_s: u32 },
+    #[error("These are too many orders at once. Try again in {retry_after_s} seconds.")]
+    TooFast { retry_after_s: u32 },
     #[error(
         "This costs {quoted} credits, more than the {max} that the order allows. Allow more, or order fewer or smaller pictures."
     )]
@@ -75,7 +84,28 @@ pub enum OrderError {
     Failure(#[from] Failure),
 }
 
-const QUEUE_FULL_RETRY_S: u32 = 15;
+impl From<NotNow> for OrderError {
+    fn from(why: NotNow) -> Self {
+        match why {
+            NotNow::Full {
+                waiting,
+                retry_after_s,
+            } => Self::QueueFull {
+                waiting,
+                retry_after_s,
+            },
+            NotNow::OwnFull {
+                waiting,
+                retry_after_s,
+            } => Self::TooManyWaiting {
+                waiting,
+                retry_after_s,
+            },
+            NotNow::TooFast { retry_after_s } => Self::TooFast { retry_after_s },
+        }
+    }
+}
+
 pub const MAX_PREVIEWS: u32 = 8;
 
 /// Checks an order and puts it into the queue.
@@ -85,23 +115,13 @@ pub async fn place(studio: &Studio, person: PersonId, form: OrderForm) -> Result
     let max_credits = form.max_credits;
     let new = check(studio, person, form, &card)?;
     within(studio, &new, max_credits).await?;
-    studio.board.add(new.id, new.count);
-    let enqueued = queue::enqueue(studio, &new).await;
-    if !matches!(enqueued, Ok(Enqueued::Accepted)) {
-        studio.board.end(new.id, State::Failed);
-    }
-    match enqueued? {
+    match queue::enqueue(studio, &new).await? {
         Enqueued::Accepted => {}
-        Enqueued::Full { waiting } => {
-            let retry_after_s = QUEUE_FULL_RETRY_S;
-            return Err(OrderError::QueueFull {
-                waiting,
-                retry_after_s,
-            });
-        }
+        Enqueued::NotNow(why) => return Err(why.into()),
         Enqueued::Refused(refusal) => return Err(refusal.into()),
     }
     studio.board.announce();
+    studio.board.look();
     let job = jobs::find(studio, person, new.id).await?;
     Ok(job.ok_or_else(|| Failure::Row(format!("{} vanished", new.id)))?)
 }

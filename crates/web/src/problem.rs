@@ -163,6 +163,18 @@ impl From<OrderError> for Problem {
                 retry_after_s: Some(retry_after_s),
                 ..Self::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", message)
             },
+            OrderError::TooManyWaiting { retry_after_s, .. } => Self {
+                retry_after_s: Some(retry_after_s),
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_waiting", message)
+            },
+            OrderError::TooFast { retry_after_s } => Self {
+                retry_after_s: Some(retry_after_s),
+                ..Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "rate_limit_exceeded",
+                    message,
+                )
+            },
             OrderError::AboveMaximum { .. } => {
                 Self::field("max_credits", "max_credits_exceeded", message)
             }

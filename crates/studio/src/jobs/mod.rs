@@ -1,20 +1,25 @@
-//! The queue, the worker, and how far each job is.
+//! The queue, who comes when, who draws, and how far each job is, over several processes.
 //!
 //! A job is `queued`, then `drawing`, then one of `done`, `failed`, `cancelled` for good.
 
+pub mod lease;
+pub mod line;
+pub mod nodes;
 pub mod progress;
 pub mod queue;
 pub mod worker;
 
 use std::str::FromStr;
 
-use db::on;
+use db::{Tx, on};
 use domain::clock::Moment;
 use domain::ids::{JobId, PersonId};
 use domain::model::ModelName;
 use domain::picture::Size;
 use domain::prompt::Prompt;
+use tokio::sync::watch;
 
+use self::progress::{Progress, Sketch};
 use crate::credits::{self, Charge};
 use crate::pictures::{self, Picture};
 use crate::{Failure, Studio};
@@ -80,6 +85,10 @@ pub struct Job {
     pub previews: u32,
     /// How often it was begun.
     pub attempts: u32,
+    /// How often it was claimed: the number of the claim that may record what came of it.
+    pub(crate) claims: i64,
+    /// Jobs that come before this one, where it waits.
+    pub ahead: u32,
     /// Words that the model left out.
     pub unknown_words: Vec<String>,
     /// Why it failed, or why some of its pictures are missing.
@@ -119,10 +128,40 @@ pub async fn find(studio: &Studio, person: PersonId, id: JobId) -> Result<Option
             .await
     })?;
     let Some(row) = row else { return Ok(None) };
+    Ok(Some(whole(&mut tx, row).await?))
+}
+
+/// A job with its pictures, or its place in the line.
+async fn whole(tx: &mut Tx, row: JobRow) -> Result<Job, Failure> {
     let mut job = row.into_job()?;
-    job.pictures = pictures::of_job(&mut tx, id).await?;
-    job.charge = credits::of_job(&mut tx, id).await?;
-    Ok(Some(job))
+    if job.state == State::Queued {
+        job.ahead = line::ahead(tx, &job.id.to_string()).await?;
+    } else {
+        job.pictures = pictures::of_job(tx, job.id).await?;
+    }
+    job.charge = credits::of_job(tx, job.id).await?;
+    Ok(job)
+}
+
+/// Follows a job until it is over, wherever it is drawn; `None` where it is over.
+#[must_use]
+pub fn follow(studio: &Studio, job: &Job) -> Option<watch::Receiver<Progress>> {
+    (!job.state.is_final()).then(|| studio.board.follow(job))
+}
+
+/// How far a job is, as far as this process knows; `None` where it is over.
+#[must_use]
+pub fn glance(studio: &Studio, job: &Job) -> Option<Progress> {
+    if job.state.is_final() {
+        return None;
+    }
+    let as_stored = || Progress {
+        state: job.state,
+        ahead: job.ahead,
+        pictures: vec![Sketch::default(); job.count as usize],
+        left_ms: None,
+    };
+    Some(studio.board.glance(job.id).unwrap_or_else(as_stored))
 }
 
 /// A person's jobs, newest first, from the one after `before`.
@@ -146,10 +185,7 @@ pub async fn recent(
     let more = rows.len() > limit as usize;
     let mut items = Vec::new();
     for row in rows.into_iter().take(limit as usize) {
-        let mut job = row.into_job()?;
-        job.pictures = pictures::of_job(&mut tx, job.id).await?;
-        job.charge = credits::of_job(&mut tx, job.id).await?;
-        items.push(job);
+        items.push(whole(&mut tx, row).await?);
     }
     let next = items.last().map(|job| job.id).filter(|_| more);
     Ok(Page { items, next })
@@ -159,6 +195,7 @@ pub async fn recent(
 pub async fn cancel(studio: &Studio, person: PersonId, id: JobId) -> Result<Option<Job>, Failure> {
     if queue::cancel(studio, person, id).await? {
         studio.board.cancel(id);
+        studio.board.announce();
     }
     find(studio, person, id).await
 }
@@ -187,17 +224,20 @@ pub async fn remove(studio: &Studio, person: PersonId, id: JobId) -> Result<Remo
 
 /// Waits until a job is over. `None` where the person has no such job.
 pub async fn wait(studio: &Studio, person: PersonId, id: JobId) -> Result<Option<Job>, Failure> {
-    if let Some(mut live) = studio.board.watch(id) {
+    loop {
+        let found = find(studio, person, id).await?;
+        let Some(mut live) = found.as_ref().and_then(|job| follow(studio, job)) else {
+            return Ok(found);
+        };
         // An error means that the board let the job go, which it does when the job is over.
         let _ = live.wait_for(|progress| progress.state.is_final()).await;
     }
-    find(studio, person, id).await
 }
 
 #[derive(sqlx::FromRow)]
 pub(crate) struct JobRow {
     pub(crate) id: String,
-    person_id: String,
+    pub(crate) person_id: String,
     state: String,
     pub(crate) model: String,
     prompt: String,
@@ -216,6 +256,9 @@ pub(crate) struct JobRow {
     created_ms: i64,
     started_ms: Option<i64>,
     finished_ms: Option<i64>,
+    pub(crate) tier: i64,
+    pub(crate) turn: i64,
+    claims: i64,
 }
 
 impl JobRow {
@@ -243,6 +286,8 @@ impl JobRow {
             seed: number(self.seed, "seed")?,
             previews: number(self.previews, "previews")?,
             attempts: number(self.attempts, "attempts")?,
+            claims: self.claims,
+            ahead: 0,
             unknown_words: serde_json::from_str(&self.unknown_words).map_err(|_| row("words"))?,
             error: match (&self.error_code, &self.error_message) {
                 (Some(code), Some(message)) => Some(JobError {

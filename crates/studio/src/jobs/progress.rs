@@ -1,36 +1,44 @@
-//! How far each unfinished job is. In memory alone: a reload asks again, a restart begins anew.
+//! How far jobs are that are drawn here, or that somebody here follows. In memory alone: a reload
+//! asks again, a restart begins anew.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::ids::JobId;
+use domain::clock::Moment;
+use domain::ids::{JobId, NodeId};
 use domain::picture::Pixels;
+use domain::randomness::Randomness;
 use tokio::sync::{Notify, watch};
 
-use super::State;
+use super::{Job, State};
 
-/// Every unfinished job, in the order of the queue.
-#[derive(Clone, Debug, Default)]
+/// Unfinished jobs that are drawn or followed in this process.
+#[derive(Clone, Debug)]
 pub struct Board(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
-    entries: Mutex<Entries>,
+    node: NodeId,
+    live: Mutex<HashMap<JobId, Entry>>,
     arrived: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Entries {
-    live: HashMap<JobId, Entry>,
-    /// Jobs that wait, oldest first.
-    waiting: Vec<JobId>,
+    moved: Notify,
 }
 
 #[derive(Debug)]
 struct Entry {
     progress: watch::Sender<Progress>,
-    cancelled: Arc<AtomicBool>,
+    /// Where this process draws it.
+    drawing: Option<Drawing>,
+}
+
+#[derive(Debug)]
+struct Drawing {
+    unwanted: Arc<AtomicBool>,
+    /// Something changed since others were told.
+    is_news: bool,
+    /// How many previews of each picture others were told of.
+    told: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -54,104 +62,227 @@ pub struct Sketch {
     pub previews: Vec<Arc<Pixels>>,
 }
 
+/// What other processes should hear of a drawing.
+pub(crate) struct News {
+    pub(crate) job: JobId,
+    pub(crate) left_ms: Option<u64>,
+    pub(crate) steps: Vec<(u32, u32)>,
+    /// Ordinal of the picture, number of its preview, the preview.
+    pub(crate) previews: Vec<(usize, usize, Arc<Pixels>)>,
+}
+
+impl Default for Board {
+    /// For a process that shares its database with none.
+    fn default() -> Self {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let seed = (u64::from(std::process::id()) << 32) | MADE.fetch_add(1, Ordering::Relaxed);
+        Self::of(NodeId::new(
+            Moment::from_millis(0),
+            &Randomness::seeded(seed),
+        ))
+    }
+}
+
 impl Board {
-    /// Puts a job at the end of the line, before its row is written, so that whoever claims the
-    /// row finds it here.
-    pub(crate) fn add(&self, id: JobId, count: u32) {
-        let mut entries = self.entries();
-        let ahead = u32::try_from(entries.waiting.len()).unwrap_or(u32::MAX);
-        let pictures = vec![Sketch::default(); count as usize];
-        let waiting = Progress {
-            state: State::Queued,
-            ahead,
-            pictures,
-            left_ms: None,
-        };
-        let entry = Entry {
-            progress: watch::Sender::new(waiting),
-            cancelled: Arc::default(),
-        };
-        entries.live.insert(id, entry);
-        entries.waiting.push(id);
+    /// The board of the process that other processes know under this name.
+    #[must_use]
+    pub fn of(node: NodeId) -> Self {
+        Self(Arc::new(Inner {
+            node,
+            live: Mutex::default(),
+            arrived: Notify::new(),
+            moved: Notify::new(),
+        }))
     }
 
-    /// Wakes the worker, once the row of a new job is written.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.0.node
+    }
+
+    /// Follows an unfinished job, wherever it is drawn.
+    pub(crate) fn follow(&self, job: &Job) -> watch::Receiver<Progress> {
+        let mut live = self.live();
+        if let Some(entry) = live.get(&job.id) {
+            return entry.progress.subscribe();
+        }
+        let entry = Entry::new(job);
+        let receiver = entry.progress.subscribe();
+        live.insert(job.id, entry);
+        drop(live);
+        // The row may have changed since it was read.
+        self.look();
+        receiver
+    }
+
+    /// How far an unfinished job is, as far as this process knows.
+    #[must_use]
+    pub fn glance(&self, id: JobId) -> Option<Progress> {
+        let live = self.live();
+        live.get(&id).map(|entry| entry.progress.borrow().clone())
+    }
+
+    /// Wakes the worker: perhaps there is something to claim.
     pub(crate) fn announce(&self) {
         self.0.arrived.notify_one();
     }
 
-    /// Follows an unfinished job; `None` where it is over.
-    #[must_use]
-    pub fn watch(&self, id: JobId) -> Option<watch::Receiver<Progress>> {
-        self.entries()
-            .live
-            .get(&id)
-            .map(|entry| entry.progress.subscribe())
-    }
-
-    /// Returns once a job was announced since the last call.
+    /// Returns once something was announced since the last call.
     pub(crate) async fn arrived(&self) {
         self.0.arrived.notified().await;
     }
 
-    pub(crate) fn begin(&self, id: JobId) -> Arc<AtomicBool> {
-        let mut entries = self.entries();
-        entries.leave_line(id);
-        // A job that left the board between claim and here was cancelled.
-        let Some(entry) = entries.live.get(&id) else {
-            return Arc::new(AtomicBool::new(true));
-        };
-        entry
-            .progress
-            .send_modify(|progress| progress.state = State::Drawing);
-        Arc::clone(&entry.cancelled)
+    /// Has the line read anew: somebody may stand elsewhere in it.
+    pub(crate) fn look(&self) {
+        self.0.moved.notify_one();
+    }
+
+    pub(crate) async fn moved(&self) {
+        self.0.moved.notified().await;
+    }
+
+    /// This process draws the job from now on.
+    pub(crate) fn begin(&self, job: &Job) {
+        let mut live = self.live();
+        let entry = live.entry(job.id).or_insert_with(|| Entry::new(job));
+        entry.drawing = Some(Drawing {
+            unwanted: Arc::default(),
+            is_news: true,
+            told: vec![0; job.count as usize],
+        });
+        entry.progress.send_modify(|progress| {
+            progress.state = State::Drawing;
+            progress.pictures = vec![Sketch::default(); job.count as usize];
+        });
+        drop(live);
+        self.look();
+    }
+
+    /// Set once nobody wants the drawing any more. A job that is no longer drawn here was
+    /// cancelled already.
+    pub(crate) fn unwanted(&self, id: JobId) -> Arc<AtomicBool> {
+        let live = self.live();
+        let drawing = live.get(&id).and_then(|entry| entry.drawing.as_ref());
+        drawing.map_or_else(
+            || Arc::new(AtomicBool::new(true)),
+            |drawing| Arc::clone(&drawing.unwanted),
+        )
     }
 
     pub(crate) fn update(&self, id: JobId, change: impl FnOnce(&mut Progress)) {
-        if let Some(entry) = self.entries().live.get(&id) {
+        if let Some(entry) = self.live().get_mut(&id) {
+            entry.progress.send_modify(change);
+            if let Some(drawing) = &mut entry.drawing {
+                drawing.is_news = true;
+            }
+        }
+    }
+
+    /// What another process tells of a job that is not drawn here.
+    pub(crate) fn hear(&self, id: JobId, change: impl FnOnce(&mut Progress)) {
+        let live = self.live();
+        if let Some(entry) = live.get(&id).filter(|entry| entry.drawing.is_none()) {
             entry.progress.send_modify(change);
         }
     }
 
     /// Tells everyone that a job is over, and lets it go.
     pub(crate) fn end(&self, id: JobId, state: State) {
-        let mut entries = self.entries();
-        entries.leave_line(id);
-        if let Some(entry) = entries.live.remove(&id) {
+        let ended = self.live().remove(&id);
+        if let Some(entry) = ended {
             entry
                 .progress
                 .send_modify(|progress| progress.state = state);
         }
+        self.look();
+    }
+
+    pub(crate) fn heard_over(&self, id: JobId, state: State) {
+        let is_drawn_here = {
+            let live = self.live();
+            live.get(&id).is_some_and(|entry| entry.drawing.is_some())
+        };
+        // A drawing of this process tells its end by itself, once its pictures are recorded.
+        if !is_drawn_here {
+            self.end(id, state);
+        }
     }
 
     pub(crate) fn cancel(&self, id: JobId) {
-        if let Some(entry) = self.entries().live.get(&id) {
-            entry.cancelled.store(true, Ordering::SeqCst);
-        }
+        self.lose(id);
         self.end(id, State::Cancelled);
     }
 
-    fn entries(&self) -> MutexGuard<'_, Entries> {
-        self.0
-            .entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// This process may no longer draw the job, whoever does.
+    pub(crate) fn lose(&self, id: JobId) {
+        let mut live = self.live();
+        let Some(entry) = live.get_mut(&id) else {
+            return;
+        };
+        if let Some(drawing) = entry.drawing.take() {
+            drawing.unwanted.store(true, Ordering::SeqCst);
+        }
+        drop(live);
+        self.look();
+    }
+
+    pub(crate) fn is_followed(&self, id: JobId) -> bool {
+        let live = self.live();
+        live.get(&id).is_some_and(|entry| entry.drawing.is_none())
+    }
+
+    /// Jobs that somebody follows and others draw. Those that nobody follows any more are let go.
+    pub(crate) fn followed(&self) -> Vec<JobId> {
+        let mut live = self.live();
+        live.retain(|_, entry| entry.drawing.is_some() || entry.progress.receiver_count() > 0);
+        let elsewhere = live.iter().filter(|(_, entry)| entry.drawing.is_none());
+        elsewhere.map(|(id, _)| *id).collect()
+    }
+
+    /// What changed, since the last call, in the drawings of this process.
+    pub(crate) fn news(&self) -> Vec<News> {
+        let mut news = Vec::new();
+        for (id, entry) in self.live().iter_mut() {
+            let Some(drawing) = entry.drawing.as_mut().filter(|drawing| drawing.is_news) else {
+                continue;
+            };
+            drawing.is_news = false;
+            let progress = entry.progress.borrow();
+            let mut previews = Vec::new();
+            let sketches = progress.pictures.iter().zip(&mut drawing.told);
+            for (ordinal, (sketch, told)) in sketches.enumerate() {
+                for (number, preview) in sketch.previews.iter().enumerate().skip(*told) {
+                    previews.push((ordinal, number, Arc::clone(preview)));
+                }
+                *told = sketch.previews.len();
+            }
+            let steps = progress.pictures.iter();
+            news.push(News {
+                job: *id,
+                left_ms: progress.left_ms,
+                steps: steps.map(|sketch| (sketch.step, sketch.steps)).collect(),
+                previews,
+            });
+        }
+        news
+    }
+
+    fn live(&self) -> MutexGuard<'_, HashMap<JobId, Entry>> {
+        self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Entries {
-    fn leave_line(&mut self, id: JobId) {
-        let Some(place) = self.waiting.iter().position(|waiting| *waiting == id) else {
-            return;
+impl Entry {
+    fn new(job: &Job) -> Self {
+        let progress = Progress {
+            state: job.state,
+            ahead: job.ahead,
+            pictures: vec![Sketch::default(); job.count as usize],
+            left_ms: None,
         };
-        self.waiting.remove(place);
-        for (ahead, behind) in self.waiting.iter().enumerate().skip(place) {
-            if let Some(entry) = self.live.get(behind) {
-                let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
-                entry
-                    .progress
-                    .send_modify(|progress| progress.ahead = ahead);
-            }
+        Self {
+            progress: watch::Sender::new(progress),
+            drawing: None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The queue: rows of `job`, and nothing besides. Each function here is one transaction.
 
+use std::collections::HashMap;
+
 use db::{Tx, on};
 use domain::clock::Moment;
 use domain::ids::{JobId, KeyId, PersonId};
@@ -7,10 +9,12 @@ use domain::model::ModelName;
 use domain::picture::Size;
 use domain::prompt::Prompt;
 
+use super::line::{self, NotNow};
+use super::nodes::Notice;
 use super::{Job, JobError, JobRow, State};
 use crate::credits::{self, Held, NewHold, Quote, Refusal};
 use crate::pictures::{self, NewPicture};
-use crate::{Failure, Studio};
+use crate::{Failure, Studio, failpoint};
 
 /// An order that was checked and may be written down.
 #[derive(Clone, Debug)]
@@ -35,28 +39,24 @@ pub struct NewJob {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enqueued {
     Accepted,
-    Full {
-        waiting: u32,
-    },
+    /// Not now: too much waits already.
+    NotNow(NotNow),
     /// It can't be paid for.
     Refused(Refusal),
 }
 
 pub async fn enqueue(studio: &Studio, job: &NewJob) -> Result<Enqueued, Failure> {
     let mut tx = studio.db.write().await?;
-    let waiting: i64 = on!(tx, conn => {
-        sqlx::query_scalar("SELECT COUNT(*) FROM job WHERE state = 'queued'").fetch_one(conn).await
-    })?;
-    if waiting >= i64::from(studio.limits.max_waiting_jobs) {
-        return Ok(Enqueued::Full {
-            waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
-        });
-    }
+    let joined = line::join(&mut tx, &studio.limits, job.person, job.count, job.created).await?;
+    let place = match joined {
+        Ok(place) => place,
+        Err(why) => return Ok(Enqueued::NotNow(why)),
+    };
     on!(tx, conn => {
         sqlx::query(
             "INSERT INTO job (id, person_id, state, model, prompt, negative_prompt, width, height, \
-             count, steps, guidance, seed, previews, attempts, unknown_words, created_ms) \
-             VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, '[]', $13)",
+             count, steps, guidance, seed, previews, attempts, unknown_words, created_ms, tier, turn) \
+             VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, '[]', $13, $14, $15)",
         )
         .bind(job.id.to_string())
         .bind(job.person.to_string())
@@ -71,6 +71,8 @@ pub async fn enqueue(studio: &Studio, job: &NewJob) -> Result<Enqueued, Failure>
         .bind(i64::from(job.seed))
         .bind(i64::from(job.previews))
         .bind(job.created.as_millis())
+        .bind(place.tier)
+        .bind(place.turn)
         .execute(conn)
         .await
         .map(|done| done.rows_affected())
@@ -85,74 +87,145 @@ pub async fn enqueue(studio: &Studio, job: &NewJob) -> Result<Enqueued, Failure>
     if let Held::Refused(refusal) = credits::hold(studio, &mut tx, &hold).await? {
         return Ok(Enqueued::Refused(refusal));
     }
+    tx.tell(&Notice::Arrived.text()).await?;
+    failpoint::here("enqueue-uncommitted");
     tx.commit().await?;
+    failpoint::here("enqueue-committed");
     Ok(Enqueued::Accepted)
 }
 
-/// Claims the oldest job, and the neighbours that can be drawn in the same forward passes: same
-/// model, size and step count, at most `max_pictures` in all. Empty where nothing waits.
+/// Jobs that are looked at for one batch.
+const MAX_LOOKED_AT: i64 = 32;
+
+/// Takes the first job in line, and with it neighbours that fit into the same forward pass: same
+/// model, size and step count, at most `max_pictures` in all. A neighbour is one that comes next
+/// anyway, or has the same turn, so that nobody waits a round longer for it. Empty where nothing
+/// waits, or only jobs of people who have as many running as they may.
+///
+/// Whoever claims alone may record what came of a job, until its lease ends.
 pub async fn claim(
     studio: &Studio,
     max_pictures: impl Fn(&ModelName) -> usize,
 ) -> Result<Vec<Job>, Failure> {
     let mut tx = studio.db.write().await?;
-    let waiting: Vec<JobRow> = waiting_alike(&mut tx).await?;
-    let mut claimed = Vec::new();
-    let mut pictures = 0;
-    for row in waiting {
-        let job = row.into_job()?;
-        pictures += job.count as usize;
-        if !claimed.is_empty() && pictures > max_pictures(&job.model) {
-            break;
-        }
-        claimed.push(job);
-    }
+    // One claims at a time: then nobody passes anybody, and no limit is passed by two at once.
+    let served: i64 = on!(tx, conn => {
+        sqlx::query_scalar("UPDATE queue SET turn = turn WHERE id = 1 RETURNING turn")
+            .fetch_one(conn)
+            .await
+    })?;
+    let rows = batch(&mut tx, studio.limits.max_running_jobs_each, max_pictures).await?;
+    let Some(turn) = rows.iter().map(|row| row.turn).min() else {
+        return Ok(Vec::new());
+    };
     let now = studio.clock.now();
-    for job in &mut claimed {
+    let mut claimed = Vec::new();
+    for row in rows {
+        let mut job = row.into_job()?;
         job.state = State::Drawing;
         job.attempts += 1;
+        job.claims += 1;
         job.started = Some(now);
-        on!(tx, conn => {
+        let taken = on!(tx, conn => {
             sqlx::query(
-                "UPDATE job SET state = 'drawing', attempts = attempts + 1, started_ms = $2 \
-                 WHERE id = $1",
+                "UPDATE job SET state = 'drawing', attempts = attempts + 1, started_ms = $2, \
+                 claims = $3, worker = $4, lease_until_ms = $5 WHERE id = $1 AND state = 'queued'",
             )
             .bind(job.id.to_string())
             .bind(now.as_millis())
+            .bind(job.claims)
+            .bind(studio.board.node().to_string())
+            .bind(studio.limits.lease_end(now).as_millis())
             .execute(conn)
             .await
             .map(|done| done.rows_affected())
         })?;
+        // None where it was cancelled in this very moment.
+        if taken > 0 {
+            claimed.push(job);
+        }
     }
-    tx.commit().await?;
+    on!(tx, conn => {
+        sqlx::query("UPDATE queue SET turn = $1 WHERE id = 1")
+            .bind(served.max(turn))
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    for job in &claimed {
+        tx.tell(&Notice::Begun(job.id).text()).await?;
+        // Before the commit: whoever cancels after it finds the drawing on the board.
+        studio.board.begin(job);
+    }
+    failpoint::here("claim-uncommitted");
+    if let Err(error) = tx.commit().await {
+        for job in &claimed {
+            studio.board.lose(job.id);
+        }
+        return Err(error.into());
+    }
+    failpoint::here("claim-committed");
     Ok(claimed)
 }
 
-async fn waiting_alike(tx: &mut Tx) -> Result<Vec<JobRow>, Failure> {
-    let first = format!(
-        "SELECT * FROM job WHERE state = 'queued' ORDER BY created_ms, id LIMIT 1{}",
-        tx.skip_locked()
-    );
-    let alike = format!(
-        "SELECT * FROM job WHERE state = 'queued' AND model = $1 AND width = $2 AND height = $3 \
-         AND steps = $4 ORDER BY created_ms, id LIMIT 32{}",
-        tx.skip_locked()
-    );
-    let oldest: Option<JobRow> = on!(tx, conn => {
-        sqlx::query_as(sqlx::AssertSqlSafe(first)).fetch_optional(conn).await
+async fn batch(
+    tx: &mut Tx,
+    max_running_each: u32,
+    max_pictures: impl Fn(&ModelName) -> usize,
+) -> Result<Vec<JobRow>, Failure> {
+    let first: Vec<JobRow> = on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT * FROM job WHERE state = 'queued' AND person_id NOT IN \
+             (SELECT person_id FROM job WHERE state = 'drawing' GROUP BY person_id HAVING COUNT(*) >= $1) \
+             ORDER BY tier, turn, created_ms, id LIMIT $2",
+        )
+        .bind(i64::from(max_running_each))
+        .bind(MAX_LOOKED_AT)
+        .fetch_all(conn)
+        .await
     })?;
-    let Some(oldest) = oldest else {
+    let Some(head) = first.first() else {
         return Ok(Vec::new());
     };
-    Ok(on!(tx, conn => {
-        sqlx::query_as(sqlx::AssertSqlSafe(alike))
-            .bind(&oldest.model)
-            .bind(oldest.width)
-            .bind(oldest.height)
-            .bind(oldest.steps)
+    let same_turn: Vec<JobRow> = on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT * FROM job WHERE state = 'queued' AND tier = $1 AND turn = $2 AND model = $3 \
+             AND width = $4 AND height = $5 AND steps = $6 ORDER BY created_ms, id LIMIT $7",
+        )
+        .bind(head.tier)
+        .bind(head.turn)
+        .bind(&head.model)
+        .bind(head.width)
+        .bind(head.height)
+        .bind(head.steps)
+        .bind(MAX_LOOKED_AT)
+        .fetch_all(conn)
+        .await
+    })?;
+    let running: Vec<(String, i64)> = on!(tx, conn => {
+        sqlx::query_as("SELECT person_id, COUNT(*) FROM job WHERE state = 'drawing' GROUP BY person_id")
             .fetch_all(conn)
             .await
-    })?)
+    })?;
+    let mut running: HashMap<String, i64> = running.into_iter().collect();
+    let most = max_pictures(&ModelName::new(head.model.clone()));
+    let shape = |row: &JobRow| (row.model.clone(), row.width, row.height, row.steps);
+    let wanted = shape(head);
+    let next = first.into_iter().take_while(|row| shape(row) == wanted);
+    let mut taken: Vec<JobRow> = Vec::new();
+    let mut pictures = 0;
+    for row in next.chain(same_turn) {
+        let count = usize::try_from(row.count).unwrap_or(usize::MAX);
+        let fits = taken.is_empty() || pictures + count <= most;
+        let of_person = running.entry(row.person_id.clone()).or_default();
+        let is_known = taken.iter().any(|known| known.id == row.id);
+        if fits && !is_known && *of_person < i64::from(max_running_each) {
+            *of_person += 1;
+            pictures += count;
+            taken.push(row);
+        }
+    }
+    Ok(taken)
 }
 
 /// What became of a job that was drawn.
@@ -164,9 +237,9 @@ pub struct Outcome {
     pub error: Option<JobError>,
 }
 
-/// Records what a job brought. `false` where it is no longer being drawn, because it was cancelled
-/// meanwhile: then nothing is recorded.
-pub async fn finish(studio: &Studio, id: JobId, outcome: &Outcome) -> Result<bool, Failure> {
+/// Records what a job brought. `false` where its claim no longer counts, because it was cancelled
+/// meanwhile or its lease ended: then nothing is recorded.
+pub async fn finish(studio: &Studio, job: &Job, outcome: &Outcome) -> Result<bool, Failure> {
     let state = if outcome.pictures.is_empty() {
         State::Failed
     } else {
@@ -177,14 +250,16 @@ pub async fn finish(studio: &Studio, id: JobId, outcome: &Outcome) -> Result<boo
     let changed = on!(tx, conn => {
         sqlx::query(
             "UPDATE job SET state = $2, unknown_words = $3, error_code = $4, error_message = $5, \
-             finished_ms = $6 WHERE id = $1 AND state = 'drawing'",
+             finished_ms = $6, worker = NULL, lease_until_ms = NULL \
+             WHERE id = $1 AND state = 'drawing' AND claims = $7",
         )
-        .bind(id.to_string())
+        .bind(job.id.to_string())
         .bind(state.name())
         .bind(&words)
         .bind(outcome.error.as_ref().map(|error| error.code.as_str()))
         .bind(outcome.error.as_ref().map(|error| error.message.as_str()))
         .bind(studio.clock.now().as_millis())
+        .bind(job.claims)
         .execute(conn)
         .await
         .map(|done| done.rows_affected())
@@ -196,31 +271,42 @@ pub async fn finish(studio: &Studio, id: JobId, outcome: &Outcome) -> Result<boo
         pictures::insert(&mut tx, picture).await?;
     }
     let delivered = u32::try_from(outcome.pictures.len()).unwrap_or(u32::MAX);
-    credits::settle(studio, &mut tx, id, delivered).await?;
+    credits::settle(studio, &mut tx, job.id, delivered).await?;
+    tx.tell(&Notice::Over(job.id).text()).await?;
+    failpoint::here("finish-uncommitted");
     tx.commit().await?;
+    failpoint::here("finish-committed");
     Ok(true)
 }
 
 /// Marks a person's job as cancelled; `false` where it was over already or is not theirs.
 pub async fn cancel(studio: &Studio, person: PersonId, id: JobId) -> Result<bool, Failure> {
     let mut tx = studio.db.write().await?;
-    let changed = on!(tx, conn => {
-        sqlx::query(
-            "UPDATE job SET state = 'cancelled', finished_ms = $3 \
-             WHERE id = $1 AND person_id = $2 AND state IN ('queued', 'drawing')",
+    let cancelled: Option<(i64, i64)> = on!(tx, conn => {
+        sqlx::query_as(
+            "UPDATE job SET state = 'cancelled', finished_ms = $3, worker = NULL, \
+             lease_until_ms = NULL WHERE id = $1 AND person_id = $2 \
+             AND state IN ('queued', 'drawing') RETURNING attempts, count",
         )
         .bind(id.to_string())
         .bind(person.to_string())
         .bind(studio.clock.now().as_millis())
-        .execute(conn)
+        .fetch_optional(conn)
         .await
-        .map(|done| done.rows_affected())
     })?;
-    if changed > 0 {
-        credits::settle(studio, &mut tx, id, 0).await?;
+    let Some((attempts, count)) = cancelled else {
+        return Ok(false);
+    };
+    if attempts == 0 {
+        let count = u32::try_from(count).unwrap_or(0);
+        line::give_back(&mut tx, person, count).await?;
     }
+    credits::settle(studio, &mut tx, id, 0).await?;
+    tx.tell(&Notice::Cancelled(id).text()).await?;
+    failpoint::here("cancel-uncommitted");
     tx.commit().await?;
-    Ok(changed > 0)
+    failpoint::here("cancel-committed");
+    Ok(true)
 }
 
 /// Removes a person's job that is over, with the rows of its pictures, whose files are then the
@@ -281,57 +367,22 @@ pub(crate) async fn remove_if_empty(tx: &mut Tx, id: &str) -> Result<(), Failure
 }
 
 /// Puts a job that was begun back, as if it had not been: the program is stopping.
-pub async fn put_back(studio: &Studio, id: JobId) -> Result<(), Failure> {
+pub async fn put_back(studio: &Studio, job: &Job) -> Result<(), Failure> {
     let mut tx = studio.db.write().await?;
     on!(tx, conn => {
         sqlx::query(
-            "UPDATE job SET state = 'queued', attempts = attempts - 1, started_ms = NULL \
-             WHERE id = $1 AND state = 'drawing'",
+            "UPDATE job SET state = 'queued', attempts = attempts - 1, started_ms = NULL, \
+             worker = NULL, lease_until_ms = NULL \
+             WHERE id = $1 AND state = 'drawing' AND claims = $2",
         )
-        .bind(id.to_string())
+        .bind(job.id.to_string())
+        .bind(job.claims)
         .execute(conn)
         .await
         .map(|done| done.rows_affected())
     })?;
+    tx.tell(&Notice::Arrived.text()).await?;
+    failpoint::here("put-back-uncommitted");
     tx.commit().await?;
     Ok(())
-}
-
-/// After a start: jobs that a dead process was drawing wait again, or have failed too often. Gives
-/// every job that waits, oldest first, with its number of pictures.
-pub async fn recover(studio: &Studio) -> Result<Vec<(JobId, u32)>, Failure> {
-    let mut tx = studio.db.write().await?;
-    let given_up: Vec<String> = on!(tx, conn => {
-        sqlx::query_scalar(
-            "UPDATE job SET state = 'failed', finished_ms = $2, error_code = 'interrupted', \
-             error_message = 'The program stopped several times while drawing this, so it was given up. Nothing was charged. Try again, or try fewer pictures.' \
-             WHERE state = 'drawing' AND attempts >= $1 RETURNING id",
-        )
-        .bind(i64::from(studio.limits.max_attempts))
-        .bind(studio.clock.now().as_millis())
-        .fetch_all(conn)
-        .await
-    })?;
-    for id in given_up {
-        let id = id
-            .parse()
-            .map_err(|_| Failure::Row(format!("id of {id}")))?;
-        credits::settle(studio, &mut tx, id, 0).await?;
-    }
-    on!(tx, conn => {
-        sqlx::query("UPDATE job SET state = 'queued', started_ms = NULL WHERE state = 'drawing'")
-            .execute(conn)
-            .await
-            .map(|done| done.rows_affected())
-    })?;
-    let rows: Vec<JobRow> = on!(tx, conn => {
-        sqlx::query_as("SELECT * FROM job WHERE state = 'queued' ORDER BY created_ms, id")
-            .fetch_all(conn)
-            .await
-    })?;
-    tx.commit().await?;
-    let waiting = rows
-        .into_iter()
-        .map(|row| row.into_job().map(|job| (job.id, job.count)));
-    waiting.collect()
 }

@@ -1,5 +1,7 @@
 //! Orders from the prompt to the file, with a painter that moves only when the test says so.
 
+mod leases;
+mod line;
 mod removal;
 mod stage;
 
@@ -8,7 +10,7 @@ use domain::model::ModelName;
 use domain::picture::{Format, Size};
 use stage::{SIZE, Stage, colour, form};
 use studio::jobs::worker::{self, Stop};
-use studio::jobs::{self, State};
+use studio::jobs::{self, State, nodes};
 use studio::order::{OrderError, OrderForm, place};
 use studio::{gallery, pictures};
 use tokio::task::JoinHandle;
@@ -23,7 +25,9 @@ fn work(stage: &Stage) -> (Stop, JoinHandle<()>) {
 
 /// Waits until a job's first picture has done `steps` steps.
 async fn until_step(stage: &Stage, id: JobId, steps: u32) {
-    let mut live = stage.studio.board.watch(id).expect("is live");
+    let job = jobs::find(&stage.studio, stage.person, id).await;
+    let job = job.expect("read").expect("there");
+    let mut live = jobs::follow(&stage.studio, &job).expect("is unfinished");
     live.wait_for(|progress| progress.pictures[0].step >= steps)
         .await
         .expect("goes on");
@@ -42,7 +46,7 @@ async fn an_order_is_drawn_stored_shown_and_deleted() {
         .await
         .expect("accepted");
     assert_eq!((job.state, job.count, job.steps), (State::Queued, 2, 4));
-    let live = stage.studio.board.watch(job.id).expect("is live");
+    let live = jobs::follow(&stage.studio, &job).expect("is unfinished");
 
     stage.painter.run_freely();
     let job = jobs::wait(&stage.studio, stage.person, job.id)
@@ -198,11 +202,12 @@ async fn a_queued_job_is_cancelled_before_it_costs_anything() {
     let second = place(&stage.studio, stage.person, form("two"))
         .await
         .expect("accepted");
-    let behind = stage.studio.board.watch(second.id).expect("is live");
+    let behind = jobs::follow(&stage.studio, &second).expect("is unfinished");
     assert_eq!(behind.borrow().ahead, 1);
     jobs::cancel(&stage.studio, stage.person, first.id)
         .await
         .expect("cancels");
+    nodes::read_line(&stage.studio).await.expect("reads");
     assert_eq!(behind.borrow().ahead, 0);
     let (_stop, _working) = work(&stage);
     stage.painter.run_freely();
@@ -324,6 +329,11 @@ async fn a_job_that_kills_the_process_is_given_up_at_last() {
             .expect("read");
         assert_eq!(row.expect("there").attempts, attempt);
         stage = stage.restart().await;
+        // Where others could be drawing, a dead process is told by its silence.
+        stage
+            .studio
+            .clock
+            .advance_millis(i64::from(stage.studio.limits.lease_ms));
         stage
             .studio
             .shelf

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
+use db::on;
 use db::testing::TestDatabase;
 use domain::clock::{Clock, Moment};
 use domain::ids::PersonId;
@@ -16,6 +17,7 @@ use domain::randomness::Randomness;
 use outside::shelf::Shelf;
 use studio::credits::PriceList;
 use studio::jobs::progress::Board;
+use studio::jobs::worker::Stop;
 use studio::order::{OrderForm, Prose};
 use studio::{Limits, Studio, accounts};
 use tokio::sync::Semaphore;
@@ -146,17 +148,58 @@ impl Stage {
         }
     }
 
+    /// Another person.
+    pub(crate) async fn somebody(&self) -> PersonId {
+        let now = self.studio.clock.now();
+        let id = PersonId::new(now, &self.studio.randomness);
+        let mut tx = self.studio.db.write().await.expect("begins");
+        on!(tx, conn => {
+            sqlx::query("INSERT INTO person (id, created_ms) VALUES ($1, $2)")
+                .bind(id.to_string())
+                .bind(now.as_millis())
+                .execute(conn)
+                .await
+                .map(|done| done.rows_affected())
+        })
+        .expect("writes");
+        tx.commit().await.expect("commits");
+        id
+    }
+
+    /// A second process on the same data, with a painter of its own.
+    pub(crate) fn neighbour(&self) -> Neighbour {
+        let painter = ScriptedPainter::new();
+        let studio = Studio {
+            painters: Arc::new([Arc::clone(&painter) as Arc<dyn Painter>]),
+            board: Board::default(),
+            ..self.studio.clone()
+        };
+        Neighbour {
+            studio,
+            painter,
+            stop: Stop::default(),
+        }
+    }
+
     /// The same data, as a process finds it that starts after this one ended.
     pub(crate) async fn restart(self) -> Self {
         self.studio.db.close().await;
         let painter = ScriptedPainter::new();
-        let studio = open(&self.database, self.folder.path(), &painter).await;
+        let clock = self.studio.clock.clone();
+        let mut studio = open(&self.database, self.folder.path(), &painter).await;
+        studio.clock = clock;
         Self {
             studio,
             painter,
             ..self
         }
     }
+}
+
+pub(crate) struct Neighbour {
+    pub(crate) studio: Studio,
+    pub(crate) painter: Arc<ScriptedPainter>,
+    pub(crate) stop: Stop,
 }
 
 async fn open(

@@ -87,7 +87,7 @@ async fn follow(site: Site, job: Job, origin: Origin, events: Events) {
 }
 
 async fn tell(site: &Site, job: &Job, origin: &Origin, events: &Events) -> Result<(), Gone> {
-    if let Some(mut live) = site.studio.board.watch(job.id) {
+    if let Some(mut live) = jobs::follow(&site.studio, job) {
         let mut shown = vec![0; job.count as usize];
         loop {
             let progress = live.borrow_and_update().clone();

@@ -76,7 +76,7 @@ pub(super) async fn remove(
 
 /// A job as the API shows it.
 pub(super) fn job(studio: &Studio, origin: &Origin, job: &Job) -> Value {
-    let live = studio.board.watch(job.id).map(|live| live.borrow().clone());
+    let live = jobs::glance(studio, job);
     let pictures: Vec<Value> = job
         .pictures
         .iter()

@@ -309,7 +309,7 @@ impl Told<'_> {
     /// Tells of the drawing until it is over.
     async fn follow(&mut self) -> Result<(), Gone> {
         let turn = self.turn;
-        let Some(mut live) = turn.site.studio.board.watch(turn.job.id) else {
+        let Some(mut live) = jobs::follow(&turn.site.studio, &turn.job) else {
             return Ok(());
         };
         let mut is_drawing = false;

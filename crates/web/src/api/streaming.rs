@@ -58,7 +58,7 @@ async fn tell(site: &Site, job: &Job, answer: &Answer, events: &Events) -> Resul
         answer,
         shown: vec![0; job.count as usize],
     };
-    if let Some(mut live) = site.studio.board.watch(job.id) {
+    if let Some(mut live) = jobs::follow(&site.studio, job) {
         loop {
             let progress = live.borrow_and_update().clone();
             sent.send(&progress, events).await?;

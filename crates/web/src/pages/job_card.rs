@@ -27,7 +27,7 @@ pub(super) struct JobCard {
 
 impl JobCard {
     pub(super) fn new(studio: &Studio, job: Job) -> Self {
-        let live = studio.board.watch(job.id).map(|live| live.borrow().clone());
+        let live = jobs::glance(studio, &job);
         Self {
             t: Texts::get(),
             job,

@@ -251,7 +251,8 @@ async fn a_full_queue_says_when_to_come_back() {
         assert_eq!(answer.status, 202);
     }
     let refused = last.expect("a limit");
-    assert_eq!(refused.header("retry-after"), "15");
+    let seconds: u32 = refused.header("retry-after").parse().expect("seconds");
+    assert!((1..=3600).contains(&seconds), "{seconds}");
     let error: Value = refused.error(429);
     assert_eq!(
         (&error["type"], &error["code"]),

@@ -253,8 +253,14 @@ impl Stage {
 
     /// Waits until the job is being drawn.
     pub(crate) async fn begun(&self, id: &str) {
-        let live = self.studio.board.watch(id.parse().expect("an id"));
-        live.expect("is unfinished")
+        let person = accounts::local_person(&self.studio)
+            .await
+            .expect("a person");
+        let id = id.parse().expect("an id");
+        let job = studio::jobs::find(&self.studio, person, id).await;
+        let job = job.expect("reads").expect("a job");
+        studio::jobs::follow(&self.studio, &job)
+            .expect("is unfinished")
             .wait_for(|progress| progress.state == studio::jobs::State::Drawing)
             .await
             .expect("goes on");
