@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import io
 import json
+import multiprocessing
 import shutil
 import subprocess
 import tomllib
@@ -93,22 +94,34 @@ def build_atlas(packs: Path, out: Path, styles: list[str], side_px: int = SPRITE
 
     concepts = load_concepts()
     sprites, concept_ids, style_ids = [], [], []
-    for style_id, style in enumerate(styles):
-        draw = drawer(packs, pack_of(style))
-        missing = []
-        for concept_id, concept in enumerate(concepts):
-            image = draw(concept.code)
-            if image is None:
-                missing.append(concept.name)
-                continue
-            sprites.append(premultiply(_trim_to_square(image, side_px)))
-            concept_ids.append(concept_id)
-            style_ids.append(style_id)
-        print(f"{style}: {len(concepts) - len(missing)} sprites, missing: {missing}", flush=True)
+    with multiprocessing.Pool(initializer=_open_packs, initargs=(packs, side_px)) as pool:
+        for style_id, style in enumerate(styles):
+            drawn = pool.map(_draw_sprite, [(style, concept.code) for concept in concepts], chunksize=16)
+            missing = [concept.name for concept, sprite in zip(concepts, drawn) if sprite is None]
+            present = [i for i, sprite in enumerate(drawn) if sprite is not None]
+            sprites += [drawn[i] for i in present]
+            concept_ids += present
+            style_ids += [style_id] * len(present)
+            print(f"{style}: {len(present)} sprites, missing: {missing}", flush=True)
     out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(out, sprites=np.stack(sprites), concept=np.array(concept_ids), style=np.array(style_ids),
-                        natural=np.array([natural_colour(s) or "" for s in sprites]),
-                        concepts=np.array([c.name for c in concepts]), styles=np.array(styles))
+    np.savez(out, sprites=np.stack(sprites), concept=np.array(concept_ids), style=np.array(style_ids),
+             natural=np.array([natural_colour(s) or "" for s in sprites]),
+             concepts=np.array([c.name for c in concepts]), styles=np.array(styles))
+
+
+_opened: dict = {}  # of one drawing process: its packs, the sprites' size, and a drawer for each style so far
+
+
+def _open_packs(packs: Path, side_px: int) -> None:
+    _opened.update(packs=packs, side_px=side_px)
+
+
+def _draw_sprite(wanted: tuple[str, str]) -> np.ndarray | None:
+    style, code = wanted
+    if style not in _opened:
+        _opened[style] = drawer(_opened["packs"], pack_of(style))
+    image = _opened[style](code)
+    return None if image is None else premultiply(_trim_to_square(image, _opened["side_px"]))
 
 
 def pack_of(style: str) -> Pack:

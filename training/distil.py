@@ -5,12 +5,14 @@ two or more guided steps end, from drawings with noise (Salimans and Ho 2022; Me
 """
 
 import argparse
+import os
 import time
 import tomllib
 from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
+from torch.utils.data import DataLoader
 
 from training.generator import Model, guided, timesteps
 from training.library import Library
@@ -18,7 +20,6 @@ from training.optimiser import set_learning_rate
 from training.train_autoencoder import schedule
 from training.train_generator import MAX_STEPS, Batches, follow, make_optimiser
 from training.words import Words, load_table
-from torch.utils.data import DataLoader
 
 
 def main() -> None:
@@ -56,9 +57,11 @@ def main() -> None:
     grid = timesteps(recipe["steps"], config["export"]["shift"])
     finish = options.deadline.replace(tzinfo=timezone.utc).timestamp()
     began, step, average = time.time(), 0, None
-    while (progress := (time.time() - began) / (finish - began)) < 1:
+    while time.time() < finish:
+        progress = (time.time() - began) / (finish - began)
         set_learning_rate(optimiser, schedule(step, progress, recipe))
         latents, ids = (part.to(options.device) for part in next(made)[:2])
+        latents = latents.float()
         torch.manual_seed(options.seed * 1_000_003 + step)
         start, end = grid[step % recipe["steps"]], grid[step % recipe["steps"] + 1]
         noisy = (1 - start) * latents + start * torch.randn_like(latents)
@@ -77,6 +80,8 @@ def main() -> None:
     torch.save({"ema": ema, "step": taught["step"] + step, "seen": taught["seen"] + step * recipe["batch"],
                 "seconds": taught["seconds"] + time.time() - began, "distilled": {"steps": recipe["steps"]}}, options.out)
     print(f"done: {step} steps, loss {average or 0:.4f}", flush=True)
+    if options.workers:
+        os._exit(0)  # the processes that make batches would take their time to end
 
 
 @torch.no_grad()

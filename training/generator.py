@@ -19,7 +19,9 @@ def attention_weights(q, k, mask=None):
 
 
 def attention(q, k, v, mask=None):
-    """Plain softmax attention on [B, heads, L, 64]. Faster than the fused kernel on a CPU at these lengths."""
+    """Softmax attention on [B, heads, L, 64]. At these lengths the fused kernel is the faster one on a GPU alone."""
+    if q.is_cuda and mask is None:
+        return F.scaled_dot_product_attention(q, k, v)
     return attention_weights(q, k, mask) @ v
 
 

@@ -131,9 +131,9 @@ class Library:
 
     def draw(self, rng: np.random.Generator, world: tuple, batch: int, mix: Mix,
              wander: float) -> tuple[np.ndarray, list[Scene]]:
-        """float32 latents [batch, C, S, S] and their scenes."""
+        """float16 latents [batch, C, S, S] and their scenes."""
         scenes = [sample_scene(rng, *world, mix, wander, has=self.has) for _ in range(batch)]
-        return np.stack([self.latent(s, rng) for s in scenes]).astype(np.float32), scenes
+        return np.stack([self.latent(s, rng) for s in scenes]), scenes
 
 
 def _lay(ground: np.ndarray, latent: np.ndarray, right: int, down: int) -> None:

@@ -1,8 +1,9 @@
 """Reference vectors for the engine's tests, made by this code: the tiny model, and one picture of the real one.
 
-tiny/: a whole exported model with seeded random weights, and reference.safetensors with
+tiny/ and tiny-alpha/: whole exported models with seeded random weights, and reference.safetensors with
   noise [2, C, S, S], ids.<i> [L], <sampler>.<step> [2, C, S, S] latents after each step,
-  <sampler>.pixels [2, 3, P, P] in [-1, 1], and encoder.picture / encoder.latent for image-to-image.
+  <sampler>.pixels [2, 3 or 4, P, P] in [-1, 1], and encoder.picture / encoder.latent for image-to-image;
+  upscaler.pixels, of encoder.picture, where there is an upscaler.
 mini-check.safetensors: ids, noise [1, 32, 8, 8] of that seed, latent [1, 32, 8, 8], pixels [1, 3, 64, 64], the
   decoded 256-pixel picture averaged over 4 x 4, clamped to [-1, 1]; the metadata holds the settings.
 """
@@ -23,6 +24,7 @@ from training import export
 from training.generator import Model, pad_ids, sample
 from training.noise import normal
 from training.train_autoencoder import build
+from training.upscaler import Upscaler
 from training.words import Words, load_table, normalise
 
 TINY_PROMPTS = ["two red cats on a blue background", "A dog's rocket, flying!"]
@@ -43,6 +45,16 @@ def load_exported(folder: Path):
     return config, model.eval(), encoder, decoder, Words.load(folder / "words.txt")
 
 
+def load_upscaler(folder: Path) -> Upscaler | None:
+    """The upscaler of an exported folder, in float32, if it has one."""
+    config = tomllib.loads((folder / "model.toml").read_text())
+    if "upscaler_width" not in config:
+        return None
+    upscaler = Upscaler(config["upscaler_width"], config["upscaler_blocks"])
+    upscaler.load_state_dict({k.removeprefix("upscaler."): v for k, v in export.read(folder).items() if k.startswith("upscaler.")})
+    return upscaler.eval()
+
+
 @torch.no_grad()
 def write_tiny(folder: Path, words_from: Path, config_path: Path) -> None:
     """A model of random weights small enough to commit, and what it must compute."""
@@ -58,11 +70,15 @@ def write_tiny(folder: Path, words_from: Path, config_path: Path) -> None:
 
     model = Model(config["model"], torch.from_numpy(load_table(folder)))
     encoder, decoder = build(config["model"])
-    for module in (model, encoder, decoder):
+    parts = [model, encoder, decoder]
+    if "upscaler_width" in config["model"]:
+        parts.append(Upscaler(config["model"]["upscaler_width"], config["model"]["upscaler_blocks"]))
+    for module in parts:
         for weight in module.parameters():  # nothing may hide behind a zero or a one
             weight.add_(torch.randn_like(weight) * 0.05)
     export.write(folder, config, export.tensors(model.state_dict(), {"encoder": encoder.state_dict(),
-                                                                     "decoder": decoder.state_dict()}),
+                                                                     "decoder": decoder.state_dict()},
+                                                parts[3].state_dict() if parts[3:] else None),
                  folder, {"seed": "7", "steps": "0"})
 
     settings, model, encoder, decoder, words = load_exported(folder)
@@ -75,7 +91,10 @@ def write_tiny(folder: Path, words_from: Path, config_path: Path) -> None:
         latent = sample(model, pad_ids(ids), noise, STEPS, GUIDANCE, sampler, trace=trace)
         result |= {f"{sampler}.{i}": x for i, x in enumerate(trace)}
         result[f"{sampler}.pixels"] = decoder(latent)
-    picture = torch.rand(1, 3, 32 * size, 32 * size) * 2 - 1
+    edge = settings["size"]
+    picture = torch.rand(1, settings.get("picture_channels", 3), edge, edge) * 2 - 1
+    if upscaler := load_upscaler(folder):
+        result["upscaler.pixels"] = upscaler(picture)
     result |= {"encoder.picture": picture, "encoder.latent": encoder(picture)}
     result = {k: v.contiguous() for k, v in result.items()}
     save_file(result, folder / "reference.safetensors",
@@ -110,6 +129,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.tiny:
-        write_tiny(options.out / "tiny", options.model, Path(__file__).parent / "configs" / "tiny.toml")
+        for name in ("tiny", "tiny-alpha"):
+            write_tiny(options.out / name, options.model, Path(__file__).parent / "configs" / f"{name}.toml")
     if options.check:
         write_check(options.model, options.out / "mini-check.safetensors", options.prompt, options.seed)

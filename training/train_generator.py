@@ -29,7 +29,7 @@ MAX_STEPS = 10_000_000
 
 
 class Batches(Dataset):
-    """Batch number n: (latents f32 [B, C, S, S], word ids [B, L], who owns each word [B, L], and each cell [B, S * S]).
+    """Batch number n: (latents f16 [B, C, S, S], word ids [B, L], who owns each word [B, L], and each cell [B, S * S]).
 
     `progress` is shared with the processes that make the batches, so that the curriculum reaches them.
     """
@@ -99,7 +99,7 @@ def main() -> None:
     velocity = torch.compile(model) if options.compile else model
     numbers = range(run["step"], MAX_STEPS)
     made = iter(DataLoader(batches, batch_size=None, sampler=numbers, num_workers=options.workers,
-                           pin_memory=options.device == "cuda", prefetch_factor=8 if options.workers else None))
+                           pin_memory=options.device == "cuda"))
 
     finish = options.deadline.replace(tzinfo=timezone.utc).timestamp()
     began = saved = time.time()
@@ -113,6 +113,7 @@ def main() -> None:
         batches.progress.fill_(progress)
         set_learning_rate(optimiser, schedule(run["step"], progress, recipe))
         latents, ids, whose, cells = (part.to(options.device, non_blocking=True) for part in next(made))
+        latents = latents.float()
         torch.manual_seed(options.seed * 1_000_003 + run["step"])
         weight = recipe["look_weight"] * max(0.0, 1 - progress / recipe["look_until"])
         whole = run["step"] % recipe["whole_every"] == 0

@@ -21,6 +21,7 @@ pub(super) struct Canvas {
     text: usize,
     away: Option<usize>,
     guidance: f32,
+    size: Size,
     preview_after: Vec<u32>,
 }
 
@@ -96,12 +97,16 @@ impl Pipeline {
         steps: u32,
     ) -> std::result::Result<Reading, PaintError> {
         let settings = &self.settings;
-        if brief.size != Size::square(settings.size) {
-            let only = Size::square(settings.size);
-            let why = format!(
-                "{} draws {only} pictures only. Choose that size.",
-                settings.name
-            );
+        let own = Size::square(settings.size);
+        if brief.size != own && !self.upscales_to(brief.size) {
+            let name = &settings.name;
+            let why = match &self.upscaler {
+                None => format!("{name} draws {own} pictures only. Choose that size."),
+                Some(_) => {
+                    let double = Size::square(2 * settings.size);
+                    format!("{name} draws {own} and {double} pictures only. Choose one of these.")
+                }
+            };
             return Err(PaintError::Refused(why));
         }
         if brief.steps != steps {
@@ -141,6 +146,7 @@ impl Pipeline {
             // Led by a factor of one, nothing is left of what to lead away from.
             away: (brief.guidance != 1.0).then(|| texts.place(&away())),
             guidance: brief.guidance,
+            size: brief.size,
             preview_after: samplers::preview_steps(steps, brief.previews),
         }
     }
@@ -173,7 +179,7 @@ impl Pipeline {
         }
         let (latents, canvases) = self.sample(noise, canvases, texts, steps, watch)?;
         for (place, canvas) in canvases.iter().enumerate() {
-            finished[canvas.index] = Some(self.pixels(&latents.narrow(0, place, 1)?)?);
+            finished[canvas.index] = Some(self.pixels(&latents.narrow(0, place, 1)?, canvas.size)?);
         }
         Ok(())
     }
@@ -226,7 +232,8 @@ impl Pipeline {
         let mut wanted = Vec::with_capacity(canvases.len());
         for (place, canvas) in (0u32..).zip(canvases) {
             let due = canvas.preview_after.contains(&step);
-            let preview = due.then(|| self.pixels(&estimate.narrow(0, place as usize, 1)?));
+            let own = Size::square(self.settings.size);
+            let preview = due.then(|| self.pixels(&estimate.narrow(0, place as usize, 1)?, own));
             let preview = preview.transpose()?;
             if watch
                 .step(canvas.index, step, steps, preview.as_ref())
@@ -284,21 +291,33 @@ impl Pipeline {
         Tensor::from_vec(led, latent.shape(), latent.device())
     }
 
-    /// One latent `[1, positions, channels]` as a picture.
-    fn pixels(&self, latent: &Tensor) -> Result<Pixels> {
-        let colours = self
-            .decoder
-            .decode(latent)?
-            .flatten_all()?
-            .to_vec1::<f32>()?;
-        let bytes = colours
-            .iter()
-            .map(|c| ((c + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8);
-        Ok(Pixels::new(
-            Size::square(self.settings.size),
-            bytes.collect(),
-        ))
+    fn upscales_to(&self, size: Size) -> bool {
+        self.upscaler.is_some() && size == Size::square(2 * self.settings.size)
     }
+
+    /// One latent `[1, positions, channels]` as a picture of the model's size, or twice that.
+    fn pixels(&self, latent: &Tensor, size: Size) -> Result<Pixels> {
+        let mut picture = self.decoder.decode(latent)?;
+        if let Some(upscaler) = self.upscaler.as_ref().filter(|_| self.upscales_to(size)) {
+            picture = upscaler.grow(&picture.clamp(-1f32, 1f32)?)?;
+        }
+        let numbers = picture.flatten_all()?.to_vec1::<f32>()?;
+        let byte = |c: f32| ((c + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
+        let bytes = match self.settings.picture_channels {
+            4 => numbers
+                .chunks_exact(4)
+                .flat_map(|pixel| on_white(pixel).map(byte))
+                .collect(),
+            _ => numbers.into_iter().map(byte).collect(),
+        };
+        Ok(Pixels::new(size, bytes))
+    }
+}
+
+/// Premultiplied colours and alpha, all from -1 to 1, laid over white.
+fn on_white(pixel: &[f32]) -> [f32; 3] {
+    let alpha = pixel[3].clamp(-1.0, 1.0);
+    [0, 1, 2].map(|channel| pixel[channel].min(alpha) + 1.0 - alpha)
 }
 
 fn chosen(tensor: &Tensor, places: &[u32]) -> Result<Tensor> {

@@ -4,6 +4,7 @@
 
 mod decoder;
 mod drawing;
+mod encoder;
 mod generator;
 mod layers;
 #[cfg(test)]
@@ -14,7 +15,9 @@ mod tests;
 mod text;
 #[cfg(test)]
 pub(crate) mod tiny;
+mod upscaler;
 
+pub use encoder::{ENCODER_FILE, Encoder};
 pub use settings::{Example, Settings};
 
 use std::path::Path;
@@ -25,6 +28,7 @@ use domain::picture::Size;
 use self::decoder::Decoder;
 use self::generator::Generator;
 use self::text::TextEncoder;
+use self::upscaler::Upscaler;
 use crate::weights::{Weights, WeightsError};
 use crate::words::Words;
 
@@ -44,6 +48,7 @@ pub struct Pipeline {
     text: TextEncoder,
     generator: Generator,
     decoder: Decoder,
+    upscaler: Option<Upscaler>,
     /// What its weights take in memory.
     weights_bytes: u64,
 }
@@ -99,6 +104,7 @@ impl Pipeline {
         let text = TextEncoder::read(&mut weights, &settings, words.dimensions())?;
         let generator = Generator::read(&mut weights, &settings)?;
         let decoder = Decoder::read(&mut weights, &settings)?;
+        let upscaler = Upscaler::read(&mut weights, &settings)?;
         let weights_bytes = weights.numbers() * size_of::<f32>() as u64;
         // The encoder is for drawing over a picture, which takes no part in drawing a new one.
         weights.finish(|tensor| tensor.starts_with("encoder."))?;
@@ -108,6 +114,7 @@ impl Pipeline {
             text,
             generator,
             decoder,
+            upscaler,
             weights_bytes,
         })
     }
@@ -140,8 +147,24 @@ impl Settings {
             .map(|(s, width)| edge(s) * edge(s) * width * 4)
             .max()
             .unwrap_or(0);
-        let picture = self.size as usize * self.size as usize * 3 * 4;
+        // The picture and its copies; four times of all that where it is upscaled.
+        let pixels = self.size as usize * self.size as usize;
+        let picture = pixels * self.picture_channels * if self.upscales() { 16 } else { 4 };
+        let stage = stage.max(pixels * self.upscaler_width);
         (pictures * (generator + stage + picture) * size_of::<f32>()) as u64
+    }
+
+    /// Its own size, and twice that if it has an upscaler.
+    fn sizes(&self) -> Sizes {
+        let own = Size::square(self.size);
+        if !self.upscales() {
+            return Sizes::only(own);
+        }
+        Sizes {
+            max_edge: 2 * self.size,
+            max_pixels: 4 * own.pixels(),
+            ..Sizes::only(own)
+        }
     }
 
     #[must_use]
@@ -153,7 +176,7 @@ impl Settings {
             about: self.about.clone(),
             licence: self.licence.clone(),
             place: Place::Here,
-            sizes: Sizes::only(Size::square(self.size)),
+            sizes: self.sizes(),
             steps: Span {
                 min: 1,
                 max: 100.max(self.steps_default),

@@ -13,8 +13,9 @@ use domain::prompt::Prompt;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
-use super::Pipeline;
 use super::drawing::TextList;
+use super::{ENCODER_FILE, Encoder, Pipeline};
+use crate::weights::Weights;
 use crate::words::normalise;
 use crate::{noise, shipped};
 
@@ -39,12 +40,11 @@ fn fixtures() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../training/fixtures")
 }
 
-fn folder() -> PathBuf {
-    fixtures().join("tiny")
-}
+/// Tiny models: one as the first weights were made, and one with alpha, finer latents, an upscaler.
+const MODELS: [&str; 2] = ["tiny", "tiny-alpha"];
 
-fn pipeline(sampler: &str) -> Pipeline {
-    let mut pipeline = Pipeline::load(&folder()).expect("the tiny model");
+fn pipeline(model: &str, sampler: &str) -> Pipeline {
+    let mut pipeline = Pipeline::load(&fixtures().join(model)).expect("the tiny model");
     pipeline.settings.sampler = sampler.to_owned();
     pipeline
 }
@@ -100,23 +100,78 @@ fn assert_near(what: &str, one: &Tensor, other: &Tensor) -> Result<()> {
     Ok(())
 }
 
-fn check(sampler: &str, reference: &HashMap<String, Tensor>) -> Result<()> {
-    let pipeline = pipeline(sampler);
+fn check(model: &str, sampler: &str, reference: &HashMap<String, Tensor>) -> Result<()> {
+    let pipeline = pipeline(model, sampler);
     let briefs = PROMPTS.map(|prompt| brief(&pipeline, prompt, STEPS, GUIDANCE));
     let ids = [0, 1].map(|index| &reference[&format!("ids.{index}")]);
     let (latents, pixels) = drawn(&pipeline, &briefs, &ids, &reference["noise"])?;
     let expected = channels_last(&reference[&format!("{sampler}.{}", STEPS - 1)])?;
-    assert_near(&format!("{sampler}: latents"), &latents, &expected)?;
+    assert_near(&format!("{model}, {sampler}: latents"), &latents, &expected)?;
     let expected = &reference[&format!("{sampler}.pixels")];
-    assert_near(&format!("{sampler}: pixels"), &pixels, expected)
+    assert_near(&format!("{model}, {sampler}: pixels"), &pixels, expected)
 }
 
 #[test]
 fn pictures_equal_pytorchs_on_the_same_noise() -> Result<()> {
-    let reference = load(folder().join("reference.safetensors"), &Device::Cpu)?;
-    assert_eq!(reference["noise"].dtype(), DType::F32);
-    check("euler", &reference)?;
-    check("heun", &reference)
+    for model in MODELS {
+        let reference = vectors(model)?;
+        assert_eq!(reference["noise"].dtype(), DType::F32);
+        check(model, "euler", &reference)?;
+        check(model, "heun", &reference)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn pictures_become_the_same_latents_as_in_pytorch() -> Result<()> {
+    for model in MODELS {
+        let reference = vectors(model)?;
+        let weights = Weights::open(&fixtures().join(model).join(ENCODER_FILE), None);
+        let settings = pipeline(model, "euler").settings;
+        let encoder = Encoder::read(weights.expect("weights"), &settings).expect("an encoder");
+        let picture = reference["encoder.picture"].permute((0, 2, 3, 1))?;
+        let latents = encoder.encode(&picture.contiguous()?)?;
+        let expected = channels_last(&reference["encoder.latent"])?;
+        assert_near(&format!("{model}: encoded latents"), &latents, &expected)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn pictures_are_upscaled_as_in_pytorch() -> Result<()> {
+    let reference = vectors("tiny-alpha")?;
+    let pipeline = pipeline("tiny-alpha", "euler");
+    let picture = reference["encoder.picture"].permute((0, 2, 3, 1))?;
+    let upscaler = pipeline.upscaler.as_ref().expect("an upscaler");
+    let grown = upscaler.grow(&picture.contiguous()?)?;
+    let expected = reference["upscaler.pixels"].permute((0, 2, 3, 1))?;
+    assert_near("upscaled pixels", &grown, &expected)
+}
+
+/// What a brief for either size gives, and for a third.
+#[test]
+fn a_model_with_an_upscaler_draws_twice_its_size_too() {
+    let pipeline = pipeline("tiny-alpha", "euler");
+    let own = pipeline.settings.size;
+    let asked = |edge: u32| Brief {
+        size: Size::square(edge),
+        ..brief(&pipeline, PROMPTS[0], STEPS, GUIDANCE)
+    };
+    let mut drawn = pipeline.draw(&[asked(own), asked(2 * own), asked(3 * own)], &Patient);
+    let refused = drawn.pop().expect("three").expect_err("no such size");
+    assert!(
+        refused.to_string().contains("64x64 and 128x128"),
+        "{refused}"
+    );
+    let sizes = drawn.into_iter().map(|p| p.expect("drawn").pixels.size());
+    assert_eq!(sizes.collect::<Vec<_>>(), [own, 2 * own].map(Size::square));
+    let card = pipeline.settings.card();
+    assert!(card.sizes.allows(Size::square(2 * own)) && !card.sizes.allows(Size::square(3 * own)));
+}
+
+fn vectors(model: &str) -> Result<HashMap<String, Tensor>> {
+    let file = fixtures().join(model).join("reference.safetensors");
+    load(file, &Device::Cpu)
 }
 
 /// Where this fails after new weights were shipped, `training/reference.py --check` was forgotten.
@@ -156,9 +211,10 @@ fn words_are_read_as_in_training() {
         words: Vec<String>,
         ids: Vec<u32>,
     }
-    let text = std::fs::read_to_string(folder().join("words-cases.json")).expect("cases");
+    let text = std::fs::read_to_string(fixtures().join(MODELS[0]).join("words-cases.json"))
+        .expect("cases");
     let cases: Vec<Case> = serde_json::from_str(&text).expect("cases");
-    let words = pipeline("euler").words;
+    let words = pipeline(MODELS[0], "euler").words;
     assert!(!cases.is_empty());
     for case in cases {
         assert_eq!(

@@ -33,6 +33,20 @@ pub struct Settings {
     pub max_words: usize,
     pub decoder_widths: Vec<usize>,
     pub decoder_blocks: Vec<usize>,
+    /// Three stages; empty where there is no encoder.
+    #[serde(default)]
+    pub encoder_widths: Vec<usize>,
+    /// Red, green and blue; or these, premultiplied, and alpha.
+    #[serde(default = "opaque")]
+    pub picture_channels: usize,
+    /// Edge of the squares of pixels that the encoder begins with. The decoder ends with half of it.
+    #[serde(default = "eight")]
+    pub patch: usize,
+    /// Width and blocks of the upscaler; zero where there is none.
+    #[serde(default)]
+    pub upscaler_width: usize,
+    #[serde(default)]
+    pub upscaler_blocks: usize,
     pub steps_default: u32,
     pub guidance_default: f32,
     #[serde(default = "unshifted")]
@@ -53,6 +67,14 @@ pub struct Example {
 
 fn unshifted() -> f64 {
     1.0
+}
+
+fn opaque() -> usize {
+    3
+}
+
+fn eight() -> usize {
+    8
 }
 
 fn euler() -> String {
@@ -86,6 +108,12 @@ impl Settings {
     #[must_use]
     pub fn positions(&self) -> usize {
         self.latent_size * self.latent_size
+    }
+
+    /// Whether it draws twice its size, too, by way of its upscaler.
+    #[must_use]
+    pub fn upscales(&self) -> bool {
+        self.upscaler_width > 0
     }
 
     fn check(&self) -> Result<(), String> {
@@ -122,10 +150,25 @@ impl Settings {
         {
             return Err("decoder_widths and decoder_blocks must name the same stages".to_owned());
         }
-        // Each stage but the last doubles the edge, and the output makes four of one.
-        let grown = u32::try_from(self.decoder_widths.len() + 1)
+        if !(3..=4).contains(&self.picture_channels) || ![2, 4, 8, 16].contains(&self.patch) {
+            return Err("picture_channels or patch can't be".to_owned());
+        }
+        if !matches!(self.encoder_widths.len(), 0 | 3)
+            || self
+                .encoder_widths
+                .iter()
+                .any(|width| !(1..=Self::MOST).contains(width))
+        {
+            return Err("encoder_widths must name three stages".to_owned());
+        }
+        if self.upscaler_width.max(self.upscaler_blocks) > Self::MOST {
+            return Err("upscaler_width or upscaler_blocks can't be".to_owned());
+        }
+        // Each stage but the last doubles the edge, and the output makes half a patch of one.
+        let grown = u32::try_from(self.decoder_widths.len().saturating_sub(1))
             .ok()
-            .and_then(|doublings| (self.latent_size as u64).checked_shl(doublings));
+            .and_then(|doublings| (self.latent_size as u64).checked_shl(doublings))
+            .and_then(|edge| edge.checked_mul(self.patch as u64 / 2));
         if self.decoder_widths.len() > 16 || grown != Some(u64::from(self.size)) {
             return Err(format!(
                 "the decoder's stages don't lead to {} pixels",
@@ -172,6 +215,8 @@ mod tests {
         let settings = Settings::read("model.toml", GOOD).expect("good");
         assert_eq!((settings.sampler(), settings.shift), (Sampler::Euler, 1.0));
         assert_eq!(settings.positions(), 16);
+        assert_eq!((settings.picture_channels, settings.patch), (3, 8));
+        assert!(!settings.upscales());
     }
 
     #[test]
@@ -188,6 +233,10 @@ mod tests {
                 "steps_default = 20\nsampler = \"dpm\"",
             ),
             ("guidance_default = 3.0", "guidance_default = nan"),
+            ("heads = 2\n", "heads = 2\npatch = 4\n"),
+            ("heads = 2\n", "heads = 2\npicture_channels = 2\n"),
+            ("heads = 2\n", "heads = 2\nencoder_widths = [4, 8]\n"),
+            ("heads = 2\n", "heads = 2\nupscaler_width = 99999999\n"),
             ("name = \"m\"", ""),
         ] {
             let text = GOOD.replacen(from, to, 1);
