@@ -173,8 +173,8 @@ class Model(nn.Module):
 
 
 def take(cells: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
-    """Of [B, N, ...] the cells `kept` [B, K]: [B, K, ...]."""
-    return cells[torch.arange(len(cells), device=cells.device)[:, None], kept]
+    """Of [B, N] or [B, N, C] the cells `kept` [B, K]: [B, K] or [B, K, C]."""
+    return cells.gather(1, kept if cells.ndim == 2 else kept[..., None].expand(-1, -1, cells.shape[-1]))
 
 
 def plain_norm(x):

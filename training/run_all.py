@@ -64,7 +64,7 @@ def main() -> None:
         stage("data", "--packs", packs, "--out", work, "--styles", *config["data"]["styles"],
               *([] if packs.exists() else ["--fetch"]))
     once("data", work / "words" / "words.txt", "words", "--minilm", options.minilm, "--packs", packs, "--out", work / "words")
-    # Written under another name until it is whole, so that an interruption doesn't look like a result.
+    # Results have another name until they are whole, so that an interruption doesn't look like one.
     once("autoencoder", autoencoder, "train_autoencoder", *source, "--out", autoencoder, "--minutes", minutes("autoencoder"),
          *painting, *common)
     once("library", work / "library" / "done", "library", *source, "--autoencoder", autoencoder, "--out", work / "library",
@@ -86,7 +86,7 @@ def main() -> None:
          "--minutes", minutes("judge"), *painting, *common)
     stage("evaluate", "--model", out, "--judge", work / "judge.pt", "--out", out / "scores.json",
           "--seeds", options.seeds, *common)
-    stage("contact_sheet", "--model", out, "--out", out / "contact-sheet.png")
+    stage("contact_sheet", "--model", out, "--out", out / "contact-sheet.png", "--device", options.device)
 
 
 def stage(module: str, *arguments) -> None:

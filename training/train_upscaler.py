@@ -25,6 +25,7 @@ from training.upscaler import Upscaler
 SOURCE_PX = 512
 CROP_PX = 128  # of the small picture
 CHECKPOINT_BATCHES = 100
+MOST_KEPT = 500  # rendered drawings that one process keeps, a megabyte each
 
 
 class Details(IterableDataset):
@@ -42,11 +43,15 @@ class Details(IterableDataset):
         while True:
             style = pick(rng, self.styles)
             canvas = compose.blank(pick(rng, compose.GROUNDS), 2 * CROP_PX)
-            code = pick(rng, self.codes)
+            # Rendering is dear: most pictures are of what is there already.
+            known = list(kept) if kept and rng.random() < 0.8 else None
+            style, code = pick(rng, known) if known else (style, pick(rng, self.codes))
             if (style, code) not in kept:
                 image = draw[style](code)
                 if image is None:
                     continue
+                if len(kept) >= MOST_KEPT:
+                    kept.pop(next(iter(kept)))
                 kept[(style, code)] = premultiply(image)
             sprite = kept[(style, code)]
             # A small thing whole, or the piece of a large one that a window of 256 px shows.
