@@ -162,7 +162,10 @@ def describe(scene: Scene, rng: np.random.Generator, atlas: Atlas, concepts: dic
 def pieces(scene: Scene, rng: np.random.Generator, atlas: Atlas,
            concepts: dict[str, Concept]) -> list[tuple[str, int]]:
     """The caption in parts, each with its owner: 0 or 1 for words that name that thing, GROUND or NOTHING."""
-    phrases = [_owned(_noun_phrase(item, scene, rng, atlas, concepts), i) for i, item in enumerate(scene.items)]
+    style_said = scene.style != DEFAULT_STYLE or rng.random() < 0.35
+    style_within = style_said and scene.relation is None and rng.random() < 0.5  # "a flat cat"
+    style = f"{scene.style} " if style_within else ""
+    phrases = [_owned(_noun_phrase(item, scene, style, rng, atlas, concepts), i) for i, item in enumerate(scene.items)]
     if scene.relation is None:
         caption = phrases[0]
     elif scene.relation == "left of":
@@ -172,9 +175,9 @@ def pieces(scene: Scene, rng: np.random.Generator, atlas: Atlas,
         caption = pick(rng, ["{0} above {1}", "{0} above {1}", "{1} below {0}", "{0} over {1}",
                               "{1} under {0}"]).format(*phrases)
     frames = ["{}"] * 8 + ["a picture of {}", "an image of {}", "a drawing of {}", "draw {}"]
-    if scene.style != DEFAULT_STYLE or rng.random() < 0.35:
+    if style_said and not style_within:
         word = scene.style
-        frames = [f"{word} {{}}", f"{{}}, {word}", f"{{}} in {word} style", f"{{}}, {word} style", f"a {word} icon of {{}}",
+        frames = [f"{{}}, {word}", f"{{}} in {word} style", f"{{}}, {word} style", f"a {word} icon of {{}}",
                   f"a {word} picture of {{}}"]
     caption = pick(rng, frames).format(caption)
     if scene.background != WHITE:
@@ -268,7 +271,7 @@ def over(picture: np.ndarray, ground: tuple[int, int, int] = BACKGROUNDS[WHITE])
     return np.clip(picture[..., :3] + (1 - alpha) * np.array(ground, np.float32) + 0.5, 0, 255).astype(np.uint8)
 
 
-def _noun_phrase(item: Item, scene: Scene, rng: np.random.Generator, atlas: Atlas,
+def _noun_phrase(item: Item, scene: Scene, style: str, rng: np.random.Generator, atlas: Atlas,
                  concepts: dict[str, Concept]) -> str:
     concept = concepts[item.concept]
     colour = item.colour
@@ -276,7 +279,7 @@ def _noun_phrase(item: Item, scene: Scene, rng: np.random.Generator, atlas: Atla
         colour = atlas.natural[(item.concept, scene.style)]
         if colour and colour in item.concept.split():
             colour = None
-    adjective = f"{colour} " if colour else ""
+    adjective = f"{style}{colour} " if colour else style
     if scene.count > 1:
         return f"{NUMBERS[scene.count]} {adjective}{concept.plural}"
     if scene.small:

@@ -127,7 +127,7 @@ def main() -> None:
         follow(run["ema"], model, min(recipe["ema"], (1 + run["step"]) / (10 + run["step"])))
         if run["step"] % 20 == 0:
             average = flow.item() if average is None else 0.7 * average + 0.3 * flow.item()
-            print(f"{spent:.0f}s step {run['step']} seen {run['seen']} loss {average:.4f} looks {float(look):.3f} "
+            print(f"{spent:.0f}s step {run['step']} seen {run['seen']} loss {average:.4f} looks {look.item():.3f} "
                   f"progress {progress:.4f}", flush=True)
             if not options.workers:
                 library.refresh()

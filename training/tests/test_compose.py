@@ -70,7 +70,7 @@ def test_captions_never_lie_about_things(told, atlas, concepts):
             assert bool(small) == scene.small, (parts, scene)
             if [w for w in words if w in compose.SIZE_WORDS["large"] and w not in own]:
                 assert compose.places(scene)[0].tiles == compose.LARGE, (parts, scene)
-        about = said(parts, NOTHING)
+        about = [w for text, _ in parts for w in normalise(text)]
         assert (scene.style in about) or scene.style == "3d", (parts, scene)
         assert not {"3d", "flat", "cartoon"} - {scene.style} & set(about), (parts, scene)
 
