@@ -1,5 +1,6 @@
 //! `pinhole`: the studio, the shell command, and the tools of whoever runs it.
 
+mod admin;
 mod draw;
 mod models;
 mod place;
@@ -55,6 +56,9 @@ enum Command {
     /// List, pull, show and remove larger models
     #[command(subcommand)]
     Models(models::ModelsCommand),
+    /// What operators do from the shell, also while the program serves
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
         Some(Command::Work(args)) => work::run(&args, &place),
         Some(Command::Draw(args)) => draw::run(args, &models_dir),
         Some(Command::Models(command)) => models::run(command, &models_dir),
+        Some(Command::Admin(command)) => admin::run(&command, &place),
     };
     ended.unwrap_or_else(|error| {
         complain(&error);

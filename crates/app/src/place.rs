@@ -15,6 +15,7 @@ use domain::randomness::Randomness;
 use engine::catalogue::Catalogue;
 use engine::painter::{LocalPainter, Settings};
 use outside::shelf::Shelf;
+use studio::accounts::Gate;
 use studio::credits::PriceList;
 use studio::jobs::progress::Board;
 use studio::{Limits, Studio};
@@ -64,6 +65,16 @@ pub(crate) struct HouseArgs {
 }
 
 impl HouseArgs {
+    /// What holds without a command line: the environment, then the defaults.
+    pub(crate) fn from_env() -> Self {
+        #[derive(clap::Parser)]
+        struct Alone {
+            #[command(flatten)]
+            args: HouseArgs,
+        }
+        <Alone as clap::Parser>::parse_from(["pinhole"]).args
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             max_waiting_jobs: self.max_waiting,
@@ -131,20 +142,36 @@ impl Place {
     }
 
     pub(crate) async fn studio(&self, house: &HouseArgs) -> anyhow::Result<Studio> {
-        let db = self.database().await?;
         let painter: Arc<dyn Painter> = Arc::new(LocalPainter::new(Settings {
             models: Some(self.models()),
             catalogue: Some(Catalogue::from_environment()?),
             ..Settings::default()
         })?);
+        self.open(house, Arc::new([painter])).await
+    }
+
+    /// The house as it is seen from a shell: nothing can be drawn in it.
+    pub(crate) async fn office(&self, house: &HouseArgs) -> anyhow::Result<Studio> {
+        let advice = || format!("the data folder {} can't be made", self.data.display());
+        fs::create_dir_all(&self.data).with_context(advice)?;
+        self.open(house, Arc::new([])).await
+    }
+
+    async fn open(
+        &self,
+        house: &HouseArgs,
+        painters: Arc<[Arc<dyn Painter>]>,
+    ) -> anyhow::Result<Studio> {
+        let db = self.database().await?;
         let (clock, randomness) = (Clock::system(), Randomness::system());
         Ok(Studio {
             db,
             shelf: Shelf::folder(&self.data.join("blobs"))?,
-            painters: Arc::new([painter]),
+            painters,
             board: Board::of(NodeId::new(clock.now(), &randomness)),
             clock,
             randomness,
+            gate: Gate::default(),
             limits: house.limits(),
             prices: Arc::new(PriceList::open(house.prices.as_deref())?),
         })

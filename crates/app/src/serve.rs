@@ -12,11 +12,13 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use engine::catalogue::{Catalogue, Installed};
-use studio::accounts;
+use studio::Studio;
+use studio::accounts::{self, Gate, Rules, welcome};
 use studio::jobs::nodes;
 use studio::jobs::worker::{self, Stop};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
+use web::PublicUrl;
 
 use crate::place::{HouseArgs, Place};
 
@@ -29,7 +31,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 #[derive(Args)]
 pub(crate) struct ServeArgs {
-    /// Address and port to listen on; of this machine only, since nobody has to sign in yet
+    /// Address and port to listen on; of this machine only, unless there is a public address
     #[arg(long, env = "PINHOLE_LISTEN", default_value = DEFAULT_LISTEN, value_name = "ADDRESS")]
     listen: SocketAddr,
 
@@ -47,6 +49,19 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     house: HouseArgs,
+
+    /// Address by which others reach this program, as in https://pictures.example.org; with it,
+    /// everybody signs in
+    #[arg(long, env = "PINHOLE_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<PublicUrl>,
+
+    /// A proxy before this program says in x-forwarded-for where requests come from
+    #[arg(long, env = "PINHOLE_BEHIND_PROXY")]
+    behind_proxy: bool,
+
+    /// How old people must be to sign up; 0 asks nobody
+    #[arg(long, env = "PINHOLE_MIN_AGE", default_value_t = Rules::default().min_age, value_name = "YEARS")]
+    min_age: u32,
 }
 
 impl ServeArgs {
@@ -90,11 +105,17 @@ pub(crate) fn start_log() {
 }
 
 async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
-    let listener = listen(args.listen).await?;
+    let listener = listen(args.listen, args.public_url.as_ref()).await?;
     let address = listener.local_addr()?;
     let _lock = place.claim()?;
-    let studio = place.studio(&args.house).await?;
-    let person = accounts::local_person(&studio).await?;
+    let mut studio = place.studio(&args.house).await?;
+    studio.gate = Gate::new(Rules {
+        is_public: args.public_url.is_some(),
+        min_age: args.min_age,
+    });
+    if accounts::is_solo(&studio).await? {
+        accounts::local(&studio).await?;
+    }
     worker::take_over(&studio).await?;
     if args.no_drawing && !studio.db.is_shared() {
         bail!(
@@ -110,9 +131,15 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     } else {
         tokio::spawn(worker::run(studio.clone(), stop.clone()))
     };
-    let site = web::Site::new(studio.clone(), person, stop.clone());
+    let mut site = web::Site::new(studio.clone(), stop.clone());
+    if let Some(public) = &args.public_url {
+        site = site.at(public.clone());
+    }
+    if args.behind_proxy {
+        site = site.behind_proxy();
+    }
     let router = web::router(site.with_larger_models(larger_models(&place.models())?));
-    announce(args, address)?;
+    announce(args, address, &studio).await?;
 
     let header_timeout = Duration::from_millis(args.header_timeout_ms);
     let ending = stop.clone();
@@ -139,12 +166,18 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    if !address.ip().is_loopback() {
-        bail!(
-            "{address} can be reached from other machines, and nobody has to sign in yet. \
-             Listen on 127.0.0.1, and reach it from elsewhere through an SSH tunnel."
-        );
+async fn listen(address: SocketAddr, public: Option<&PublicUrl>) -> anyhow::Result<TcpListener> {
+    match public {
+        None if !address.ip().is_loopback() => bail!(
+            "{address} can be reached from other machines. Say by which name they reach it, so \
+             that everybody signs in: PINHOLE_PUBLIC_URL=https://pictures.example.org. For \
+             yourself alone, listen on 127.0.0.1, and reach it through an SSH tunnel."
+        ),
+        Some(public) if !public.is_https() => tracing::warn!(
+            "the public address is http: passwords and pictures cross the network in the clear. \
+             Use it for trials only."
+        ),
+        _ => {}
     }
     TcpListener::bind(address)
         .await
@@ -186,8 +219,16 @@ fn larger_models(models: &Path) -> anyhow::Result<Vec<web::LargerModel>> {
     clippy::print_stdout,
     reason = "the first thing that a newcomer looks for"
 )]
-fn announce(args: &ServeArgs, address: SocketAddr) -> anyhow::Result<()> {
-    println!("Pinhole is ready: http://{address}");
+async fn announce(args: &ServeArgs, address: SocketAddr, studio: &Studio) -> anyhow::Result<()> {
+    let home = match &args.public_url {
+        Some(public) => public.to_string(),
+        None => format!("http://{address}"),
+    };
+    println!("Pinhole is ready: {home}");
+    if let Some(token) = welcome::open(studio).await? {
+        let link = format!("{home}/welcome/{}", token.expose());
+        println!("To let others in, make the first account: {link}");
+    }
     if let Some(file) = &args.ready_file {
         let written = file.with_extension("part");
         fs::write(&written, format!("http://{address}\n"))

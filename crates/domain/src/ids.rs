@@ -81,14 +81,20 @@ ids! {
     JobId = "job_";
     /// One picture that was drawn and stored.
     PictureId = "pic_";
-    /// A key with which a program asks.
-    KeyId = "key_";
     /// One entry of the ledger.
     EntryId = "ent_";
     /// Credits that came together.
     GrantId = "gra_";
     /// A running process that draws or serves.
     NodeId = "nod_";
+    /// One browser in which a person signed in.
+    SessionId = "ses_";
+    /// One key with which a program asks for a person.
+    KeyId = "key_";
+    /// One letter that waits to be sent, or was.
+    LetterId = "let_";
+    /// One passkey of a person.
+    PasskeyId = "pas_";
 }
 
 #[cfg(test)]

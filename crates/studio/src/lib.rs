@@ -7,6 +7,23 @@
 
 mod failpoint;
 
+/// Lets `?` turn what a statement says into an error that holds a [`Failure`].
+macro_rules! failures {
+    ($($error:ty),+) => {$(
+        impl From<db::DbError> for $error {
+            fn from(error: db::DbError) -> Self {
+                Self::Failure(error.into())
+            }
+        }
+
+        impl From<sqlx::Error> for $error {
+            fn from(error: sqlx::Error) -> Self {
+                Self::Failure(error.into())
+            }
+        }
+    )+};
+}
+
 pub mod accounts;
 pub mod order;
 
@@ -21,6 +38,8 @@ pub mod drawing;
 pub mod pictures;
 
 pub mod gallery;
+
+pub mod letters;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +59,7 @@ pub struct Studio {
     pub clock: Clock,
     pub randomness: Randomness,
     pub board: jobs::progress::Board,
+    pub gate: accounts::Gate,
     pub limits: Limits,
     pub prices: Arc<credits::PriceList>,
 }

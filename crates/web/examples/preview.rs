@@ -224,6 +224,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         clock: Clock::system(),
         randomness: Randomness::system(),
         board: studio::jobs::progress::Board::default(),
+        gate: accounts::Gate::default(),
         limits: Limits::default(),
         prices: Arc::new(studio::credits::PriceList::open(None)?),
     };
@@ -251,7 +252,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         draws: false,
         ..larger.clone()
     };
-    let site = web::Site::new(studio, person, stop).with_larger_models([larger, later]);
+    let site = web::Site::new(studio, stop).with_larger_models([larger, later]);
     let listener = tokio::net::TcpListener::bind((
         "127.0.0.1",
         std::env::var("PORT")

@@ -30,6 +30,7 @@ const STYLE: &str = concat!(
     include_str!("../style/controls.css"),
     include_str!("../style/studio.css"),
     include_str!("../style/pictures.css"),
+    include_str!("../style/account.css"),
 );
 
 const MARK: &str = include_str!("../style/mark.svg");

@@ -9,9 +9,12 @@
 mod api;
 mod assets;
 mod caller;
+mod cookies;
 mod guard;
+pub mod letters;
 mod pages;
 mod problem;
+mod public_url;
 mod texts;
 mod when;
 
@@ -20,32 +23,34 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::FromRef;
 use domain::clock::Moment;
-use domain::ids::PersonId;
 use studio::Studio;
 use studio::jobs::worker::Stop;
 
-/// What is served, and to whom: while the program listens to this machine alone, everybody who
-/// reaches it is the one local person.
+pub use public_url::{BadPublicUrl, PublicUrl};
+
+/// What is served, and by which name.
 #[derive(Clone, Debug)]
 pub struct Site {
     studio: Studio,
-    person: PersonId,
     stop: Stop,
     opened: Moment,
     larger_models: Arc<[LargerModel]>,
+    public: Option<PublicUrl>,
+    is_behind_proxy: bool,
 }
 
 impl Site {
     /// Once `stop` is set, open streams and waiting answers end, so that the server can.
     #[must_use]
-    pub fn new(studio: Studio, person: PersonId, stop: Stop) -> Self {
+    pub fn new(studio: Studio, stop: Stop) -> Self {
         let opened = studio.clock.now();
         Self {
             studio,
-            person,
             stop,
             opened,
             larger_models: Arc::default(),
+            public: None,
+            is_behind_proxy: false,
         }
     }
 
@@ -56,6 +61,28 @@ impl Site {
             larger_models: models.into_iter().collect(),
             ..self
         }
+    }
+
+    /// Others reach this site, by this name.
+    #[must_use]
+    pub fn at(self, public: PublicUrl) -> Self {
+        Self {
+            public: Some(public),
+            ..self
+        }
+    }
+
+    /// A proxy hands requests on and says in `x-forwarded-for` where they come from.
+    #[must_use]
+    pub fn behind_proxy(self) -> Self {
+        Self {
+            is_behind_proxy: true,
+            ..self
+        }
+    }
+
+    fn is_https(&self) -> bool {
+        self.public.as_ref().is_some_and(PublicUrl::is_https)
     }
 }
 

@@ -193,7 +193,7 @@ impl From<Refusal> for Problem {
     }
 }
 
-fn is_api(path: &str) -> bool {
+pub(crate) fn is_api(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
 }
 

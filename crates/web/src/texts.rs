@@ -1,4 +1,5 @@
-//! Every text that the pages show, read from one file for each language: `texts/en.toml`.
+//! Every text that the pages show, read from the files of a language: `texts/en.toml`, and
+//! `texts/en-people.toml` for accounts and letters.
 
 use std::fmt::Display;
 use std::sync::LazyLock;
@@ -6,9 +7,13 @@ use std::sync::LazyLock;
 use domain::clock::Moment;
 use serde::Deserialize;
 
-static ENGLISH: LazyLock<Texts> = LazyLock::new(|| {
-    toml::from_str(include_str!("../texts/en.toml")).expect("a test reads the same file")
-});
+const CATALOGUE: &str = concat!(
+    include_str!("../texts/en.toml"),
+    include_str!("../texts/en-people.toml"),
+);
+
+static ENGLISH: LazyLock<Texts> =
+    LazyLock::new(|| toml::from_str(CATALOGUE).expect("a test reads the same files"));
 
 /// A text with `{}` where something goes.
 #[derive(Debug, Deserialize)]
@@ -78,6 +83,10 @@ pub(crate) struct Texts {
     pub(crate) picture: Picture,
     pub(crate) pictures: Pictures,
     pub(crate) about: About,
+    pub(crate) door: Door,
+    pub(crate) account: Account,
+    pub(crate) letters: Letters,
+    pub(crate) letter: Letter,
     pub(crate) problem: Problem,
 }
 
@@ -120,6 +129,38 @@ texts! {
     Problem {
         String: title not_found not_found_what method server refused home;
     }
+    Door {
+        String: sign_up sign_up_lead sign_up_do address password password_hint born born_hint
+            have_account sign_in sign_in_do no_account forgot link_ended busy look look_what look_reset not_now
+            not_now_what confirm confirm_what confirm_do reset reset_what reset_do reset_new
+            reset_new_do reset_done reset_done_what welcome welcome_what welcome_do welcome_later;
+        Plural: welcome_adopt;
+    }
+    Account {
+        String: title profile security sessions keys parts address username display_name role
+            since sign_out outbox password password_what current new change sessions_what
+            this_session end end_others none_other keys_what keys_none key_name key_name_hint
+            key_may key_limit key_limit_hint key_make key_fresh key_fresh_what revoke key_unused
+            may_draw may_read_pictures may_write_pictures may_read_account may_write_account
+            may_administer;
+        Pattern: session_when key_used key_limited;
+    }
+    Letters {
+        String: title heading lead none waiting sent failed gone closing back;
+    }
+    Letter {
+        LetterText: sign_up has_account reset password_changed new_device;
+    }
+}
+
+/// A letter: its subject, its paragraphs with empty lines between, and the words of its link.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LetterText {
+    pub(crate) subject: String,
+    pub(crate) body: Pattern,
+    #[serde(default)]
+    pub(crate) link: String,
 }
 
 impl Texts {
@@ -171,7 +212,7 @@ mod tests {
 
     #[test]
     fn the_catalogue_is_whole() {
-        let texts: Texts = toml::from_str(include_str!("../texts/en.toml")).expect("reads");
+        let texts: Texts = toml::from_str(CATALOGUE).expect("reads");
         assert_eq!(texts.months.len(), 12);
     }
 

@@ -35,6 +35,7 @@ impl Desk {
             clock: Clock::manual(Moment::from_millis(START_MS)),
             randomness: Randomness::seeded(7),
             board: Board::default(),
+            gate: studio::accounts::Gate::default(),
             limits: Limits::default(),
             prices: Arc::new(PriceList::open(None).expect("the shipped list")),
         };

@@ -215,6 +215,7 @@ async fn open(
         clock: Clock::manual(Moment::from_millis(1_800_000_000_000)),
         randomness: Randomness::seeded(7),
         board: Board::default(),
+        gate: accounts::Gate::default(),
         limits: Limits {
             max_waiting_jobs: 5,
             ..Limits::default()

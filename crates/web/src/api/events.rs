@@ -103,7 +103,7 @@ async fn tell(site: &Site, job: &Job, origin: &Origin, events: &Events) -> Resul
             }
         }
     }
-    match jobs::find(&site.studio, site.person, job.id).await {
+    match jobs::find(&site.studio, job.person, job.id).await {
         Ok(Some(over)) => send(events, "end", &whole(&site.studio, origin, &over)).await,
         Ok(None) => send(events, "error", &Problem::no_job().body()).await,
         Err(failure) => send(events, "error", &Problem::from(failure).body()).await,

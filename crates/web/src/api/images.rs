@@ -18,7 +18,7 @@ use studio::pictures::{self, Picture};
 use super::fields::Fields;
 use super::{Origin, pictures as shown, streaming};
 use crate::Site;
-use crate::caller::Caller;
+use crate::caller::Asker;
 use crate::problem::Problem;
 
 pub(super) const MAX_PARTIAL_IMAGES: u32 = 3;
@@ -27,14 +27,15 @@ const RESPOND_ASYNC: &str = "respond-async";
 
 pub(super) async fn generate(
     State(site): State<Site>,
-    Caller(person): Caller,
+    Asker(known): Asker,
     origin: Origin,
     headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    let (form, answer) = read(&fields)?;
+    let (mut form, answer) = read(&fields)?;
+    form.key = known.key();
     let keeps_going = prefers_async(&headers);
-    let (job, hang_up) = place(&site, person, form, keeps_going).await?;
+    let (job, hang_up) = place(&site, known.person, form, keeps_going).await?;
     if answer.stream {
         return Ok(streaming::drawing(site, job, answer, hang_up));
     }
@@ -51,7 +52,7 @@ pub(super) async fn generate(
         return Ok((StatusCode::ACCEPTED, [location, applied], body).into_response());
     }
     let over = tokio::select! {
-        over = jobs::wait(&site.studio, person, job.id) => over?.ok_or_else(Problem::no_job)?,
+        over = jobs::wait(&site.studio, known.person, job.id) => over?.ok_or_else(Problem::no_job)?,
         () = site.stop.set() => return Err(Problem::stopping()),
     };
     hang_up.answered();
@@ -69,7 +70,7 @@ pub(super) async fn place(
     let site = site.clone();
     let placing = tokio::spawn(async move {
         let job = order::place(&site.studio, person, form).await?;
-        let hang_up = HangUp::cancels(&site, (!keeps_going).then_some(job.id));
+        let hang_up = HangUp::cancels(&site, person, (!keeps_going).then_some(job.id));
         Ok((job, hang_up))
     });
     match placing.await {
@@ -238,7 +239,7 @@ async fn whole(
     }
     let mut data = Vec::new();
     for picture in &job.pictures {
-        data.push(item(site, origin, answer, picture).await?);
+        data.push(item(site, origin, answer, job.person, picture).await?);
     }
     let mut body = json!({
         "created": job.finished.unwrap_or(job.created).as_seconds(),
@@ -272,6 +273,7 @@ async fn item(
     site: &Site,
     origin: &Origin,
     answer: &Answer,
+    person: PersonId,
     picture: &Picture,
 ) -> Result<Value, Problem> {
     let mut item = json!({ "picture_id": picture.id, "seed": picture.seed });
@@ -285,7 +287,7 @@ async fn item(
         }
         item["url"] = origin.url(&path).into();
     } else {
-        item["b64_json"] = encoded(site, answer, picture).await?.into();
+        item["b64_json"] = encoded(site, answer, person, picture).await?.into();
     }
     Ok(item)
 }
@@ -293,6 +295,7 @@ async fn item(
 pub(super) async fn encoded(
     site: &Site,
     answer: &Answer,
+    person: PersonId,
     picture: &Picture,
 ) -> Result<String, Problem> {
     let Answer {
@@ -300,7 +303,7 @@ pub(super) async fn encoded(
         compression,
         ..
     } = *answer;
-    let file = pictures::file(&site.studio, site.person, picture.id, format, compression).await?;
+    let file = pictures::file(&site.studio, person, picture.id, format, compression).await?;
     Ok(BASE64.encode(file.ok_or_else(Problem::no_picture)?.bytes))
 }
 
@@ -344,13 +347,15 @@ pub(super) fn extend(body: &mut Value, more: Value) {
 /// Cancels a job when it is dropped before its answer: the client hung up.
 pub(super) struct HangUp {
     site: Site,
+    person: PersonId,
     job: Option<JobId>,
 }
 
 impl HangUp {
-    fn cancels(site: &Site, job: Option<JobId>) -> Self {
+    fn cancels(site: &Site, person: PersonId, job: Option<JobId>) -> Self {
         Self {
             site: site.clone(),
+            person,
             job,
         }
     }
@@ -366,9 +371,9 @@ impl Drop for HangUp {
         let Some(job) = self.job.filter(|_| !self.site.stop.is_set()) else {
             return;
         };
-        let site = self.site.clone();
+        let (site, person) = (self.site.clone(), self.person);
         tokio::spawn(async move {
-            if let Err(error) = jobs::cancel(&site.studio, site.person, job).await {
+            if let Err(error) = jobs::cancel(&site.studio, person, job).await {
                 tracing::error!(%error, %job, "a job whose client hung up could not be cancelled");
             }
         });

@@ -58,7 +58,7 @@ impl Origin {
 impl FromRequestParts<Site> for Origin {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Site) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Problem> {
         let named = parts
             .headers
             .get(header::HOST)
@@ -71,7 +71,10 @@ impl FromRequestParts<Site> for Origin {
                 "Send a host header.",
             ));
         };
-        Ok(Self(format!("http://{host}")))
+        Ok(Self(match &site.public {
+            Some(public) if public.host() == host => public.to_string(),
+            _ => format!("http://{host}"),
+        }))
     }
 }
 

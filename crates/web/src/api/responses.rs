@@ -19,7 +19,7 @@ use super::fields::Fields;
 use super::images::{self, Answer, HangUp};
 use super::streaming::{Events, Gone, open, send};
 use crate::Site;
-use crate::caller::Caller;
+use crate::caller::Asker;
 use crate::problem::Problem;
 
 const TOOL: &str = "image_generation";
@@ -38,11 +38,13 @@ const TOOL_FIELDS: [&str; 9] = [
 
 pub(super) async fn create(
     State(site): State<Site>,
-    Caller(person): Caller,
+    Asker(known): Asker,
     fields: Fields,
 ) -> Result<Response, Problem> {
     let asked = Asked::read(&site, &fields)?;
-    let (form, answer) = images::read(&asked.drawing)?;
+    let (mut form, answer) = images::read(&asked.drawing)?;
+    let person = known.person;
+    form.key = known.key();
     let (job, hang_up) = images::place(&site, person, form, false).await?;
     let turn = Turn {
         site,
@@ -237,7 +239,7 @@ impl Turn {
         let mut items = Vec::new();
         for picture in &over.pictures {
             let mut item = self.item("completed");
-            item["result"] = images::encoded(&self.site, &self.answer, picture)
+            item["result"] = images::encoded(&self.site, &self.answer, over.person, picture)
                 .await?
                 .into();
             item["picture_id"] = json!(picture.id);

@@ -72,7 +72,7 @@ async fn tell(site: &Site, job: &Job, answer: &Answer, events: &Events) -> Resul
             }
         }
     }
-    let over = jobs::find(&site.studio, site.person, job.id)
+    let over = jobs::find(&site.studio, job.person, job.id)
         .await
         .map_err(Problem::from);
     match over.and_then(|over| over.ok_or_else(Problem::no_job)) {
@@ -118,7 +118,7 @@ impl Partials<'_> {
 
 async fn completed(site: &Site, job: &Job, answer: &Answer, events: &Events) -> Result<(), Gone> {
     for picture in &job.pictures {
-        let encoded = match images::encoded(site, answer, picture).await {
+        let encoded = match images::encoded(site, answer, job.person, picture).await {
             Ok(encoded) => encoded,
             Err(problem) => return send(events, "error", &problem.body()).await,
         };

@@ -1,18 +1,19 @@
-//! Refuses what other sites would do in a person's browser. There is no sign-in, so the address
-//! is the only lock: a page elsewhere must neither reach this machine by a name of its own (DNS
-//! rebinding) nor send a form here (cross-site request forgery).
+//! Refuses what other sites would do in a person's browser: a page elsewhere must neither reach
+//! this machine by a name of its own (DNS rebinding) nor send a form here (cross-site request
+//! forgery). In a house without accounts this is the only lock.
 
 use std::net::IpAddr;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::problem::Problem;
+use crate::{PublicUrl, Site};
 
-pub(super) async fn check(request: Request, next: Next) -> Response {
-    let refusal = foreign_host(request.headers(), request.uri())
+pub(super) async fn check(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let refusal = foreign_host(&site, request.headers(), request.uri())
         .or_else(|| foreign_origin(request.method(), request.headers()));
     match refusal {
         Some(problem) => problem.on(request.uri().path()),
@@ -20,15 +21,19 @@ pub(super) async fn check(request: Request, next: Next) -> Response {
     }
 }
 
-fn foreign_host(headers: &HeaderMap, uri: &Uri) -> Option<Problem> {
+fn foreign_host(site: &Site, headers: &HeaderMap, uri: &Uri) -> Option<Problem> {
     let named = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
     let host = named.or_else(|| uri.authority().map(|authority| authority.as_str()));
-    if host.is_some_and(is_this_machine) {
+    let public = site.public.as_ref().map(PublicUrl::host);
+    if host.is_some_and(|host| is_this_machine(host) || public.is_some_and(|own| own == host)) {
         return None;
     }
-    let message = "This program answers to localhost, 127.0.0.1 and [::1] only. Open it by one of those names.";
+    let message = match public {
+        None => "This program answers to localhost, 127.0.0.1 and [::1] only. Open it by one of those names.".to_owned(),
+        Some(own) => format!("This program answers to {own} only. Open it by that name."),
+    };
     Some(Problem::new(
         StatusCode::MISDIRECTED_REQUEST,
         "foreign_host",

@@ -1,10 +1,14 @@
 //! Pages for people. Each works without script; the islands make it live.
 
 mod about;
+mod account;
+mod door;
 mod draw;
 mod form;
 mod job_card;
+mod letters;
 mod pictures;
+mod sent;
 mod studio;
 
 use askama::Template;
@@ -30,12 +34,15 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/pictures/{id}/thumbnail", get(pictures::thumbnail))
         .route("/pictures/{id}/delete", post(pictures::delete))
         .route("/about", get(about::show))
+        .route("/letters", get(letters::list))
+        .merge(door::routes())
+        .merge(account::routes())
 }
 
 /// An island asks for a part of a page by this header, and gets that part or a JSON error.
 const PART: HeaderName = HeaderName::from_static("x-part");
 
-fn wants_part(headers: &HeaderMap) -> bool {
+pub(crate) fn wants_part(headers: &HeaderMap) -> bool {
     headers.contains_key(PART)
 }
 
@@ -60,7 +67,7 @@ fn onward(to: &str) -> Response {
 
 /// A problem of a page, shown as a page.
 #[derive(Debug)]
-struct Shown(Problem);
+pub(crate) struct Shown(Problem);
 
 impl<T: Into<Problem>> From<T> for Shown {
     fn from(problem: T) -> Self {
@@ -90,6 +97,10 @@ pub(crate) fn problem(problem: Problem) -> Response {
     let (heading, message) = match problem.status {
         // The message of a missing address is for programs.
         StatusCode::NOT_FOUND => (&words.not_found, words.not_found_what.clone()),
+        StatusCode::GONE => (&t.door.link_ended, problem.message),
+        StatusCode::SERVICE_UNAVAILABLE if problem.code == "busy" => {
+            (&t.door.busy, problem.message)
+        }
         StatusCode::METHOD_NOT_ALLOWED => (&words.method, problem.message),
         status if status.is_server_error() => (&words.server, problem.message),
         StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST => {

@@ -1,11 +1,15 @@
 //! The program as its clients meet it: every request goes through the whole router, and a
 //! scripted painter draws as far as the test allows.
 
+mod accounts;
 mod bad_input;
+mod browser;
 mod generations;
 mod guards;
 mod jobs;
+mod keys;
 mod pages;
 mod responses;
+mod sessions;
 mod stage;
 mod streaming;

@@ -141,7 +141,7 @@ pub(crate) struct Stage {
     painter: Arc<ScriptedPainter>,
     router: Router,
     _database: TestDatabase,
-    _folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Stage {
@@ -154,6 +154,20 @@ impl Stage {
 
     /// Nothing is drawn until [`Stage::allow_steps`].
     pub(crate) async fn halted() -> Self {
+        Self::with(accounts::Rules::default(), |site| site).await
+    }
+
+    /// A house that others reach by `url`.
+    pub(crate) async fn public(url: &str) -> Self {
+        let rules = accounts::Rules {
+            is_public: true,
+            ..accounts::Rules::default()
+        };
+        let url = url.parse().expect("an address");
+        Self::with(rules, |site| site.at(url)).await
+    }
+
+    async fn with(rules: accounts::Rules, dress: impl FnOnce(Site) -> Site) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = TestDatabase::new(folder.path()).await.expect("a database");
         let painter = Arc::new(ScriptedPainter {
@@ -167,23 +181,26 @@ impl Stage {
             clock: Clock::manual(Moment::from_millis(1_800_000_000_000)),
             randomness: Randomness::seeded(7),
             board: Board::default(),
+            gate: accounts::Gate::new(rules),
             limits: Limits {
                 max_waiting_jobs: 3,
                 ..Limits::default()
             },
             prices: Arc::new(PriceList::open(None).expect("the shipped list")),
         };
-        let person = accounts::local_person(&studio).await.expect("a person");
+        if !rules.is_public {
+            accounts::local_person(&studio).await.expect("a person");
+        }
         let stop = Stop::default();
         tokio::spawn(worker::run(studio.clone(), stop.clone()));
-        let router = web::router(Site::new(studio.clone(), person, stop.clone()));
+        let router = web::router(dress(Site::new(studio.clone(), stop.clone())));
         Self {
             studio,
             stop,
             painter,
             router,
             _database: database,
-            _folder: folder,
+            folder,
         }
     }
 

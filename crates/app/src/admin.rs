@@ -1,0 +1,233 @@
+//! `pinhole admin`: what operators do from the shell, on the same data folder, also while the
+//! program serves.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use domain::credits::Credits;
+use domain::ids::{GrantId, PersonId};
+use domain::personal::Address;
+use domain::role::{BadRole, BadScope, Role, Scope, Scopes};
+use serde_json::json;
+use studio::Studio;
+use studio::accounts::key::{self, NewKey};
+use studio::accounts::person::{self, Account};
+use studio::credits::grants::NewGrant;
+
+use crate::place::{HouseArgs, Place};
+
+#[derive(Subcommand)]
+pub(crate) enum AdminCommand {
+    /// People with accounts: add, list, give a role, make a key
+    #[command(subcommand)]
+    Person(PersonCommand),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PersonCommand {
+    /// Make an account for an address that you vouch for
+    Add(AddArgs),
+    /// List everybody with an account
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give somebody a role; their sessions end
+    Role {
+        #[command(flatten)]
+        who: Who,
+        /// person, support, moderator, privacy_officer or operator
+        role: String,
+    },
+    /// Make an API key for somebody; it is shown once
+    Key {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        key: KeyArgs,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Who {
+    /// The e-mail address of the account
+    #[arg(long, value_name = "ADDRESS")]
+    email: String,
+}
+
+#[derive(Args)]
+pub(crate) struct AddArgs {
+    #[command(flatten)]
+    who: Who,
+
+    /// person, support, moderator, privacy_officer or operator
+    #[arg(long, default_value = "person")]
+    role: String,
+
+    /// Credits to begin with, besides what everybody gets
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    credits: u32,
+
+    /// Make an API key as well, and show it once
+    #[arg(long)]
+    key: bool,
+
+    #[command(flatten)]
+    key_args: KeyArgs,
+
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct KeyArgs {
+    /// What the key is called in lists
+    #[arg(
+        long = "key-name",
+        default_value = "made by the operator",
+        value_name = "NAME"
+    )]
+    name: String,
+
+    /// What the key may be used for, with spaces between; without it, everything but admin
+    #[arg(long, value_name = "SCOPES")]
+    scopes: Option<String>,
+
+    /// Credits that the key may spend in all
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+}
+
+pub(crate) fn run(command: &AdminCommand, place: &Place) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let AdminCommand::Person(command) = command;
+    let text = runtime.block_on(async {
+        let studio = place.office(&HouseArgs::from_env()).await?;
+        let text = on_person(&studio, command).await;
+        studio.db.close().await;
+        text
+    })?;
+    writeln!(io::stdout().lock(), "{text}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn on_person(studio: &Studio, command: &PersonCommand) -> Result<String> {
+    match command {
+        PersonCommand::Add(args) => add(studio, args).await,
+        PersonCommand::List { json } => list(studio, *json).await,
+        PersonCommand::Role { who, role } => {
+            let account = find(studio, who).await?;
+            let role: Role = role
+                .parse()
+                .map_err(|error: BadRole| anyhow::anyhow!(error))?;
+            person::set_role(studio, account.person, role).await?;
+            Ok(format!(
+                "{} is now {role}; sessions of before have ended.",
+                account.person
+            ))
+        }
+        PersonCommand::Key { who, key, json } => {
+            let account = find(studio, who).await?;
+            let made = make_key(studio, account.person, account.role, key).await?;
+            Ok(if *json {
+                json!({ "person_id": account.person, "api_key": made }).to_string()
+            } else {
+                format!("{made}\nIt is shown this once.")
+            })
+        }
+    }
+}
+
+async fn add(studio: &Studio, args: &AddArgs) -> Result<String> {
+    let address = Address::new(&args.who.email)?;
+    let role: Role = args
+        .role
+        .parse()
+        .map_err(|error: BadRole| anyhow::anyhow!(error))?;
+    let gift = (args.credits > 0).then(|| NewGrant {
+        id: GrantId::new(studio.clock.now(), &studio.randomness),
+        credits: Credits::new(args.credits.into()),
+        reason: "From the operator".to_owned(),
+        ends: None,
+    });
+    let id = person::add(studio, &address, role, gift.as_ref()).await?;
+    let key = match args.key {
+        true => Some(make_key(studio, id, role, &args.key_args).await?),
+        false => None,
+    };
+    if args.json {
+        return Ok(json!({ "person_id": id, "api_key": key }).to_string());
+    }
+    let mut text = format!("{id}\nThey choose a password on the page /reset.");
+    if let Some(key) = key {
+        text += &format!("\n{key}\nThe key is shown this once.");
+    }
+    Ok(text)
+}
+
+async fn list(studio: &Studio, as_json: bool) -> Result<String> {
+    const PAGE: u32 = 500;
+    let mut lines = Vec::new();
+    let mut after = None;
+    loop {
+        let page = person::list(studio, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.person);
+        lines.extend(page.iter().map(|account| line(account, as_json)));
+    }
+    Ok(match lines.is_empty() && !as_json {
+        true => "Nobody has an account yet.".to_owned(),
+        false => lines.join("\n"),
+    })
+}
+
+fn line(account: &Account, as_json: bool) -> String {
+    if as_json {
+        let fields = json!({
+            "person_id": account.person,
+            "email": account.address.expose(),
+            "role": account.role.name(),
+            "created": account.created.as_seconds(),
+        });
+        return fields.to_string();
+    }
+    format!(
+        "{}  {:<15}  {}",
+        account.person,
+        account.role.name(),
+        account.address.expose()
+    )
+}
+
+async fn find(studio: &Studio, who: &Who) -> Result<Account> {
+    let address = Address::new(&who.email)?;
+    let found = person::by_address(studio, &address).await?;
+    found.context("nobody has an account with that address; `pinhole admin person list` shows all")
+}
+
+async fn make_key(studio: &Studio, id: PersonId, role: Role, args: &KeyArgs) -> Result<String> {
+    let scopes = match &args.scopes {
+        Some(text) => text
+            .parse()
+            .map_err(|error: BadScope| anyhow::anyhow!(error))?,
+        None => Scope::ALL
+            .into_iter()
+            .filter(|scope| *scope != Scope::Admin)
+            .collect::<Scopes>(),
+    };
+    let new = NewKey {
+        name: args.name.clone(),
+        scopes,
+        limit_credits: args.limit.map(i64::from),
+    };
+    Ok(key::make(studio, id, role, &new).await?.expose())
+}

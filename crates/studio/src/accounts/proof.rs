@@ -1,0 +1,206 @@
+//! What a link in a letter, or the next step of a form, may do once: whoever holds the token is
+//! let through, and the token is worth nothing afterwards. Only its hash is kept.
+
+use db::{Tx, on};
+use domain::ids::PersonId;
+use domain::personal::Address;
+use domain::secret::Token;
+
+use super::hash;
+use super::password::PasswordHash;
+use super::person::Age;
+use crate::{Failure, Studio};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Makes the first operator.
+    Welcome,
+    /// Opens the account that was asked for.
+    SignUp,
+    /// Sets a new password.
+    Reset,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Welcome => "welcome",
+            Self::SignUp => "sign_up",
+            Self::Reset => "reset",
+        }
+    }
+
+    pub(crate) const fn lives_ms(self) -> i64 {
+        const MINUTE_MS: i64 = 60 * 1_000;
+        match self {
+            Self::Welcome | Self::SignUp => 24 * 60 * MINUTE_MS,
+            Self::Reset => 60 * MINUTE_MS,
+        }
+    }
+}
+
+/// What a proof is about.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct About<'a> {
+    pub(crate) person: Option<PersonId>,
+    pub(crate) address: Option<&'a Address>,
+    pub(crate) password: Option<&'a PasswordHash>,
+    pub(crate) age: Option<Age>,
+}
+
+/// A proof that was shown.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    pub(crate) person: Option<PersonId>,
+    pub(crate) address: Option<Address>,
+    pub(crate) password: Option<PasswordHash>,
+    pub(crate) age: Option<Age>,
+    pub(crate) tries: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct ProofRow {
+    person_id: Option<String>,
+    address: Option<String>,
+    password_hash: Option<String>,
+    of_age: Option<i64>,
+    age_threshold: Option<i64>,
+    tries: i64,
+}
+
+impl ProofRow {
+    fn into_proof(self) -> Result<Proof, Failure> {
+        let row = |what: &str| Failure::Row(format!("{what} of a proof"));
+        let address = self.address.as_deref().map(Address::new).transpose();
+        let person = self.person_id.map(|id| id.parse()).transpose();
+        let threshold = self
+            .age_threshold
+            .and_then(|years| u32::try_from(years).ok());
+        Ok(Proof {
+            person: person.map_err(|_| row("person"))?,
+            address: address.map_err(|_| row("address"))?,
+            password: self.password_hash.map(PasswordHash::stored),
+            age: self.of_age.zip(threshold).map(|(over, threshold)| Age {
+                is_over: over != 0,
+                threshold,
+            }),
+            tries: self.tries,
+        })
+    }
+}
+
+/// Writes a proof down and gives its token, which is not kept. Proofs that have ended go.
+pub(crate) async fn give(
+    studio: &Studio,
+    tx: &mut Tx,
+    kind: Kind,
+    about: &About<'_>,
+) -> Result<Token, Failure> {
+    let now = studio.clock.now();
+    on!(tx, conn => {
+        sqlx::query("DELETE FROM proof WHERE ends_ms <= $1")
+            .bind(now.as_millis())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    let token = Token::new(&studio.randomness);
+    on!(tx, conn => {
+        sqlx::query(
+            "INSERT INTO proof (token_hash, kind, person_id, address, password_hash, of_age, \
+             age_threshold, tries, created_ms, ends_ms) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)",
+        )
+        .bind(hash(&token))
+        .bind(kind.name())
+        .bind(about.person.map(|id| id.to_string()))
+        .bind(about.address.map(Address::expose))
+        .bind(about.password.map(PasswordHash::as_str))
+        .bind(about.age.map(|age| i64::from(age.is_over)))
+        .bind(about.age.map(|age| i64::from(age.threshold)))
+        .bind(now.as_millis())
+        .bind(now.plus_millis(kind.lives_ms()).as_millis())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    Ok(token)
+}
+
+/// What a token stands for, without using it up.
+pub(crate) async fn look(
+    studio: &Studio,
+    tx: &mut Tx,
+    kind: Kind,
+    token: &Token,
+) -> Result<Option<Proof>, Failure> {
+    let row: Option<ProofRow> = on!(tx, conn => {
+        sqlx::query_as("SELECT * FROM proof WHERE token_hash = $1 AND kind = $2 AND ends_ms > $3")
+            .bind(hash(token))
+            .bind(kind.name())
+            .bind(studio.clock.now().as_millis())
+            .fetch_optional(conn)
+            .await
+    })?;
+    row.map(ProofRow::into_proof).transpose()
+}
+
+/// Uses a token up: of two who show it, one gets it.
+pub(crate) async fn take(
+    studio: &Studio,
+    tx: &mut Tx,
+    kind: Kind,
+    token: &Token,
+) -> Result<Option<Proof>, Failure> {
+    let row: Option<ProofRow> = on!(tx, conn => {
+        sqlx::query_as(
+            "DELETE FROM proof WHERE token_hash = $1 AND kind = $2 AND ends_ms > $3 RETURNING *",
+        )
+        .bind(hash(token))
+        .bind(kind.name())
+        .bind(studio.clock.now().as_millis())
+        .fetch_optional(conn)
+        .await
+    })?;
+    row.map(ProofRow::into_proof).transpose()
+}
+
+/// Counts a failed try, and gives how many there were.
+pub(crate) async fn count_try(tx: &mut Tx, token: &Token) -> Result<i64, Failure> {
+    let tries: Option<i64> = on!(tx, conn => {
+        sqlx::query_scalar("UPDATE proof SET tries = tries + 1 WHERE token_hash = $1 RETURNING tries")
+            .bind(hash(token))
+            .fetch_optional(conn)
+            .await
+    })?;
+    Ok(tries.unwrap_or(i64::MAX))
+}
+
+/// Ends every proof of a kind that a person holds.
+pub(crate) async fn end_of_person(
+    tx: &mut Tx,
+    kind: Kind,
+    person: PersonId,
+) -> Result<(), Failure> {
+    on!(tx, conn => {
+        sqlx::query("DELETE FROM proof WHERE kind = $1 AND person_id = $2")
+            .bind(kind.name())
+            .bind(person.to_string())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    Ok(())
+}
+
+/// Ends every proof of a kind.
+pub(crate) async fn end_of_kind(tx: &mut Tx, kind: Kind) -> Result<(), Failure> {
+    on!(tx, conn => {
+        sqlx::query("DELETE FROM proof WHERE kind = $1")
+            .bind(kind.name())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    Ok(())
+}

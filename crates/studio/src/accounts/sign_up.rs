@@ -1,0 +1,126 @@
+//! Signing up: an address and a password, and nothing else. The account is made when the link in
+//! the letter is opened and the password is given once more: so nobody gets an account for an
+//! address that they can't read, nor for a password that somebody else chose.
+
+use domain::personal::{Address, Password};
+use domain::secret::Token;
+
+use super::password::{self, Busy, Guessable};
+use super::person::{self, Age, NewAccount};
+use super::proof::{self, About, Kind};
+use super::sign_in::{SignedIn, Visit, admit};
+use crate::letters::{self, Letter};
+use crate::{Failure, Studio};
+use domain::personal::{BadAddress, BadPassword};
+use domain::role::Role;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SignUpError {
+    #[error(transparent)]
+    Address(#[from] BadAddress),
+    #[error(transparent)]
+    Password(#[from] BadPassword),
+    #[error(transparent)]
+    Guessable(#[from] Guessable),
+    #[error("This link has been used, or is older than a day. Sign up again to get another.")]
+    LinkEnded,
+    #[error("That is not the password that you chose when you signed up.")]
+    WrongPassword,
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+failures!(SignUpError);
+
+/// Tries of the password at the link; then the link is void.
+const MAX_TRIES: i64 = 5;
+
+/// Writes the letter that opens the account. The same is done, and takes as long, where the
+/// address has an account already: then its owner is told so.
+pub async fn ask(
+    studio: &Studio,
+    address: &str,
+    password: &str,
+    age: Option<Age>,
+) -> Result<(), SignUpError> {
+    let address = Address::new(address)?;
+    let password = Password::new(password)?;
+    password::check(&password, &address)?;
+    let place = studio.gate.hasher().queue(false)?;
+    let hash = place.hash(password, &studio.randomness).await;
+    let known = person::by_address(studio, &address).await?;
+    let mut tx = studio.db.write().await?;
+    let about = About {
+        address: Some(&address),
+        password: Some(&hash),
+        age,
+        ..About::default()
+    };
+    let token = proof::give(studio, &mut tx, Kind::SignUp, &about).await?;
+    let (person, letter) = match known {
+        Some(account) => {
+            // Nobody is told this token, so it opens nothing.
+            drop(proof::take(studio, &mut tx, Kind::SignUp, &token).await?);
+            (Some(account.person), Letter::HasAccount)
+        }
+        None => (None, Letter::sign_up(&token)),
+    };
+    letters::enqueue(studio, &mut tx, person, Some(&address), &letter).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Whether a link still opens an account.
+pub async fn is_open(studio: &Studio, token: &Token) -> Result<bool, Failure> {
+    let mut tx = studio.db.read().await?;
+    let found = proof::look(studio, &mut tx, Kind::SignUp, token).await?;
+    Ok(found.is_some())
+}
+
+/// Makes the account, and signs its person in.
+pub async fn confirm(
+    studio: &Studio,
+    visit: &Visit,
+    token: &Token,
+    password: &str,
+) -> Result<SignedIn, SignUpError> {
+    let mut tx = studio.db.read().await?;
+    let asked = proof::look(studio, &mut tx, Kind::SignUp, token).await?;
+    drop(tx);
+    let asked = asked.ok_or(SignUpError::LinkEnded)?;
+    if asked.tries >= MAX_TRIES {
+        return Err(SignUpError::LinkEnded);
+    }
+    let is_right = match Password::new(password) {
+        Ok(password) => {
+            let place = studio.gate.hasher().queue(false)?;
+            place.verify(password, asked.password).await
+        }
+        Err(_) => false,
+    };
+    let mut tx = studio.db.write().await?;
+    if !is_right {
+        proof::count_try(&mut tx, token).await?;
+        tx.commit().await?;
+        return Err(SignUpError::WrongPassword);
+    }
+    let taken = proof::take(studio, &mut tx, Kind::SignUp, token).await?;
+    let asked = taken.ok_or(SignUpError::LinkEnded)?;
+    let address = asked.address.ok_or(SignUpError::LinkEnded)?;
+    let person = person::insert(studio, &mut tx, Role::Person).await?;
+    let new = NewAccount {
+        person,
+        address: &address,
+        password: asked.password.as_ref(),
+        age: asked.age,
+    };
+    if !person::open_account(studio, &mut tx, &new).await? {
+        return Err(SignUpError::LinkEnded);
+    }
+    let signed_in = admit(studio, &mut tx, visit, person).await?;
+    tx.commit().await?;
+    studio.gate.has_accounts_now();
+    Ok(signed_in)
+}

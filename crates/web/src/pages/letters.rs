@@ -1,0 +1,49 @@
+//! The outbox, for the operator: where no mail is set up, letters are read here and handed on.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use studio::letters::{self, LetterState, Posted};
+
+use super::{Shown, ok};
+use crate::Site;
+use crate::api::Origin;
+use crate::letters::{Written, write};
+use crate::texts::Texts;
+
+const LETTERS: u32 = 100;
+
+#[derive(Template)]
+#[template(path = "letters.html")]
+struct LettersPage {
+    t: &'static Texts,
+    here: &'static str,
+    letters: Vec<(Posted, Option<Written>)>,
+    now: domain::clock::Moment,
+}
+
+impl LettersPage {
+    fn state(&self, letter: &Posted) -> &str {
+        let words = &self.t.letters;
+        match letter.state {
+            LetterState::Waiting => &words.waiting,
+            LetterState::Sent => &words.sent,
+            LetterState::Failed => &words.failed,
+        }
+    }
+}
+
+pub(super) async fn list(State(site): State<Site>, origin: Origin) -> Result<Response, Shown> {
+    let posted = letters::recent(&site.studio, LETTERS).await?;
+    let home = origin.url("");
+    let letters = posted.into_iter().map(|posted| {
+        let written = posted.letter.as_ref().map(|letter| write(letter, &home));
+        (posted, written)
+    });
+    Ok(ok(&LettersPage {
+        t: Texts::get(),
+        here: "account",
+        letters: letters.collect(),
+        now: site.studio.clock.now(),
+    }))
+}
