@@ -22,10 +22,10 @@ def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
     wide = wide / (wide.norm(dim=(-2, -1), keepdim=True) * 1.01 + 1e-7)
     gram = wide @ wide.mT
     eye = torch.eye(gram.shape[-1], device=gram.device, dtype=gram.dtype)
-    total = eye
+    total = None
     for i, (a, b, c) in enumerate(POLAR_EXPRESS):
         step = a * eye + b * gram + c * (gram @ gram)
-        total = step @ total
+        total = step if total is None else step @ total
         if i + 1 < len(POLAR_EXPRESS):
             gram = step @ gram @ step
     result = total @ wide
