@@ -116,13 +116,14 @@ impl Refusal {
     reason = "a command owns its arguments"
 )]
 pub(crate) fn run(args: DrawArgs, models: &Path) -> anyhow::Result<ExitCode> {
+    let catalogue = Catalogue::with_file(args.catalogue.as_deref())?;
     let settings = Settings {
         models: Some(models.to_owned()),
-        catalogue: Some(Catalogue::with_file(args.catalogue.as_deref())?),
+        catalogue: Some(catalogue.clone()),
         ..Settings::default()
     };
     let painter = LocalPainter::new(settings).context("the drawing thread does not start")?;
-    match draw(&args, &painter) {
+    match draw(&args, &painter, &catalogue) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(refusal) => {
             say(&format!("pinhole: {}", refusal.why));
@@ -131,8 +132,8 @@ pub(crate) fn run(args: DrawArgs, models: &Path) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn draw(args: &DrawArgs, painter: &LocalPainter) -> Result<(), Refusal> {
-    let card = choose(args.model.as_deref(), painter.cards())?;
+fn draw(args: &DrawArgs, painter: &LocalPainter, catalogue: &Catalogue) -> Result<(), Refusal> {
+    let card = choose(args.model.as_deref(), painter.cards(), catalogue)?;
     let briefs = briefs(args, &card)?;
     let targets = files::targets(&args.out, args.format, briefs.len())?;
     if args.json && matches!(targets[..], [Target::Out(_)]) {
@@ -184,17 +185,27 @@ fn draw(args: &DrawArgs, painter: &LocalPainter) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn choose(name: Option<&str>, cards: Vec<ModelCard>) -> Result<ModelCard, Refusal> {
+fn choose(
+    name: Option<&str>,
+    cards: Vec<ModelCard>,
+    catalogue: &Catalogue,
+) -> Result<ModelCard, Refusal> {
     let names: Vec<_> = cards.iter().map(|card| card.name.to_string()).collect();
     let wanted = |card: &ModelCard| name.is_none_or(|name| card.name == ModelName::new(name));
-    cards.into_iter().find(wanted).ok_or_else(|| Refusal {
-        code: NO_MODEL,
-        why: format!(
-            "there is no model called {} here. Choose one of: {}. `pinhole models list` shows \
-             what can be pulled.",
-            name.unwrap_or("anything"),
-            names.join(", ")
-        ),
+    cards.into_iter().find(wanted).ok_or_else(|| {
+        let name = name.unwrap_or("anything");
+        let advice = match catalogue.find(name) {
+            Some(entry) if entry.can_draw() => format!("`pinhole models pull {name}` fetches it."),
+            Some(_) => "The engine can't draw with it yet.".to_owned(),
+            None => "`pinhole models list` shows what can be pulled.".to_owned(),
+        };
+        let here = names.join(", ");
+        Refusal {
+            code: NO_MODEL,
+            why: format!(
+                "there is no model called {name} here. {advice} Or choose one that is here: {here}."
+            ),
+        }
     })
 }
 

@@ -149,6 +149,16 @@ fn what_cant_be_done_is_said_before_the_drawing() {
             3,
             "pinhole-mini",
         ),
+        (
+            &["apple", "--out", "a.png", "--model", "sd-1.5"],
+            3,
+            "`pinhole models pull sd-1.5` fetches it",
+        ),
+        (
+            &["apple", "--out", "a.png", "--model", "flux.1-schnell"],
+            3,
+            "can't draw with it yet",
+        ),
         (&["apple", "--out", "there.png"], 4, "--force"),
         (&["apple", "--out", "no/folder/a.png"], 4, "Make it first"),
     ];

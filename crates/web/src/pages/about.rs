@@ -40,8 +40,9 @@ impl AboutPage {
             .fill_all(&[&numbers[0], &numbers[1], &numbers[2]])
     }
 
+    /// As people count bytes on disks.
     fn gigabytes(&self, mib: u64) -> String {
-        let tenths = (mib * 10).div_ceil(1024);
+        let tenths = (mib << 20).div_ceil(100_000_000);
         self.t
             .about
             .gigabytes

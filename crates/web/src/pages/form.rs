@@ -252,12 +252,13 @@ fn shapes(t: &Texts, card: &ModelCard, written: Option<Size>) -> Vec<Choice> {
     }
     let words = &t.studio;
     let ratios = [
-        (1, 1, &words.square),
-        (3, 2, &words.wide),
-        (2, 3, &words.tall),
+        // Drawn with about the same area.
+        ((1, 1), &words.square, (14, 14)),
+        ((3, 2), &words.wide, (18, 12)),
+        ((2, 3), &words.tall, (12, 18)),
     ];
-    let sizes = ratios
-        .map(|(width, height, label)| (of_ratio(card, width, height), label, (width, height)));
+    let sizes =
+        ratios.map(|((width, height), label, shape)| (of_ratio(card, width, height), label, shape));
     let chosen = written
         .filter(|size| sizes.iter().any(|(one, ..)| one == size))
         .unwrap_or(sizes[0].0);
@@ -268,7 +269,7 @@ fn shapes(t: &Texts, card: &ModelCard, written: Option<Size>) -> Vec<Choice> {
         value: size.to_string(),
         label: label.fill(&size.to_string().replace('x', " × ")),
         chosen: size == chosen,
-        shape: (shape.0 * 6, shape.1 * 6),
+        shape,
     };
     allowed.map(choice).collect()
 }
