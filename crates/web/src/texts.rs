@@ -87,6 +87,7 @@ pub(crate) struct Texts {
     pub(crate) account: Account,
     pub(crate) letters: Letters,
     pub(crate) letter: Letter,
+    pub(crate) api: Api,
     pub(crate) problem: Problem,
 }
 
@@ -125,6 +126,9 @@ texts! {
         String: title heading lead licence place place_here sizes steps negative yes no
             larger larger_what download memory not_yet privacy privacy_what api api_what;
         Pattern: place_provider steps_value gigabytes;
+    }
+    Api {
+        String: title heading lead machines scope required body shapes;
     }
     Problem {
         String: title not_found not_found_what method server refused home;

@@ -7,6 +7,7 @@ mod health;
 mod images;
 mod jobs;
 mod models;
+mod openapi;
 mod pictures;
 mod responses;
 mod streaming;
@@ -41,6 +42,8 @@ pub(crate) fn routes() -> Router<Site> {
             get(pictures::show).delete(pictures::delete),
         )
         .route("/v1/pictures/{id}/content", get(pictures::content))
+        .route("/openapi.json", get(openapi::document))
+        .route("/docs", get(openapi::page))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
 }

@@ -55,6 +55,8 @@ const TABLE: &[(&str, Method, Access)] = &[
     ("/pictures/{id}/thumbnail", GET, Session),
     ("/pictures/{id}/delete", POST, Session),
     ("/about", GET, Public),
+    ("/openapi.json", GET, Public),
+    ("/docs", GET, Public),
     ("/sign-up", GET, Public),
     ("/sign-up", POST, Public),
     ("/sign-up/{token}", GET, Public),
@@ -89,6 +91,12 @@ pub(crate) fn of(route: &str, method: &Method) -> Option<Access> {
     let mut entries = TABLE.iter();
     let found = entries.find(|(known, allows, _)| *known == route && allows == method);
     found.map(|(.., access)| *access)
+}
+
+/// Every route with each of its methods.
+#[cfg(test)]
+pub(crate) fn routes() -> impl Iterator<Item = (&'static str, &'static Method)> {
+    TABLE.iter().map(|(route, method, _)| (*route, method))
 }
 
 /// Whether a route is known with any method: the router answers the others with 405.

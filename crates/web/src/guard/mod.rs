@@ -2,7 +2,7 @@
 //! honest, a refusal of other sites' requests, who asks and whether they may, limits on bodies, and
 //! a net for bugs.
 
-mod access;
+pub(crate) mod access;
 pub(crate) mod body;
 mod entry;
 mod headers;

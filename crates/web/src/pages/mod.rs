@@ -56,7 +56,7 @@ fn render(status: StatusCode, page: &impl Template) -> Response {
     }
 }
 
-fn ok(page: &impl Template) -> Response {
+pub(crate) fn ok(page: &impl Template) -> Response {
     render(StatusCode::OK, page)
 }
 

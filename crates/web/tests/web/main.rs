@@ -4,6 +4,7 @@
 mod accounts;
 mod bad_input;
 mod browser;
+mod contract;
 mod generations;
 mod guards;
 mod jobs;

@@ -22,9 +22,11 @@ use studio::credits::PriceList;
 use studio::jobs::progress::Board;
 use studio::jobs::worker::{self, Stop};
 use studio::{Limits, Studio, accounts};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tower::ServiceExt;
 use web::Site;
+
+use crate::contract::Contract;
 
 /// Takes one permit for each step of a pass. Prompts with "storm" fail, and "zeppelin" is a word
 /// that it does not know.
@@ -140,6 +142,7 @@ pub(crate) struct Stage {
     pub(crate) stop: Stop,
     painter: Arc<ScriptedPainter>,
     router: Router,
+    contract: OnceCell<Contract>,
     _database: TestDatabase,
     pub(crate) folder: tempfile::TempDir,
 }
@@ -199,6 +202,7 @@ impl Stage {
             stop,
             painter,
             router,
+            contract: OnceCell::new(),
             _database: database,
             folder,
         }
@@ -237,7 +241,21 @@ impl Stage {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        Answer::read(self.open(request).await).await
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = Answer::read(self.open(request).await).await;
+        if path.starts_with("/v1/") {
+            self.contract().await.holds(&method, &path, &answer);
+        }
+        answer
+    }
+
+    async fn contract(&self) -> &Contract {
+        let read = async || {
+            let asked = request(Method::GET, "/openapi.json").body(Body::empty());
+            let answer = Answer::read(self.open(asked.expect("a request")).await).await;
+            Contract::new(answer.json())
+        };
+        self.contract.get_or_init(read).await
     }
 
     /// The answer, its body unread.
