@@ -123,7 +123,7 @@ fn what_cant_be_done_is_said_before_the_drawing() {
     let folder = tempfile::tempdir().expect("folder");
     fs::write(folder.path().join("there.png"), "mine").expect("written");
     let long = "x".repeat(40_000);
-    let cases: [(&[&str], i32, &str); 11] = [
+    let cases: [(&[&str], i32, &str); 13] = [
         (&["", "--out", "a.png"], 2, "Say in a few words"),
         (&[&long, "--out", "a.png"], 2, "Shorten it"),
         (&["xqzzyk", "--out", "a.png"], 2, "none of these words"),
