@@ -12,10 +12,12 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use engine::catalogue::{Catalogue, Installed};
+use outside::mail::Post;
 use studio::Studio;
 use studio::accounts::{self, Gate, Rules, welcome};
 use studio::jobs::nodes;
 use studio::jobs::worker::{self, Stop};
+use studio::letters::{self, Letter, Words};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use web::PublicUrl;
@@ -58,6 +60,20 @@ pub(crate) struct ServeArgs {
     /// A proxy before this program says in x-forwarded-for where requests come from
     #[arg(long, env = "PINHOLE_BEHIND_PROXY")]
     behind_proxy: bool,
+
+    /// Mail server, as in smtps://user:password@mail.example.org; without one, letters wait on a
+    /// page for the operator
+    #[arg(long, env = "PINHOLE_SMTP", value_name = "URL", hide_env_values = true)]
+    smtp: Option<String>,
+
+    /// Who letters come from
+    #[arg(
+        long,
+        env = "PINHOLE_MAIL_FROM",
+        default_value = "Pinhole <pinhole@localhost>",
+        value_name = "ADDRESS"
+    )]
+    mail_from: String,
 
     /// How old people must be to sign up; 0 asks nobody
     #[arg(long, env = "PINHOLE_MIN_AGE", default_value_t = Rules::default().min_age, value_name = "YEARS")]
@@ -131,6 +147,13 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     } else {
         tokio::spawn(worker::run(studio.clone(), stop.clone()))
     };
+    let letters = letters::run(
+        studio.clone(),
+        write_from(home(args, address)),
+        post(args)?,
+        stop.clone(),
+    );
+    let writing = tokio::spawn(letters);
     let mut site = web::Site::new(studio.clone(), stop.clone());
     if let Some(public) = &args.public_url {
         site = site.at(public.clone());
@@ -157,6 +180,9 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     stop.now();
     if tokio::time::timeout(GRACE, working).await.is_err() {
         tracing::warn!("the drawing did not stop in time; the next start takes it up again");
+    }
+    if tokio::time::timeout(GRACE, writing).await.is_err() {
+        tracing::warn!("a letter was not sent in time; the next start tries it again");
     }
     if tokio::time::timeout(LAST_WORDS, serving).await.is_err() {
         tracing::warn!("some answers were cut off: their clients took too long");
@@ -215,15 +241,35 @@ fn larger_models(models: &Path) -> anyhow::Result<Vec<web::LargerModel>> {
     Ok(offered.collect())
 }
 
+/// By which address people reach this program.
+fn home(args: &ServeArgs, address: SocketAddr) -> String {
+    match &args.public_url {
+        Some(public) => public.to_string(),
+        None => format!("http://{address}"),
+    }
+}
+
+fn post(args: &ServeArgs) -> anyhow::Result<Option<Post>> {
+    let Some(server) = &args.smtp else {
+        return Ok(None);
+    };
+    let post = Post::open(server, &args.mail_from);
+    Ok(Some(post.context("PINHOLE_SMTP and PINHOLE_MAIL_FROM")?))
+}
+
+fn write_from(home: String) -> impl Fn(&Letter) -> Words {
+    move |letter| {
+        let written = web::letters::write(letter, &home);
+        (written.subject, written.text, written.html)
+    }
+}
+
 #[expect(
     clippy::print_stdout,
     reason = "the first thing that a newcomer looks for"
 )]
 async fn announce(args: &ServeArgs, address: SocketAddr, studio: &Studio) -> anyhow::Result<()> {
-    let home = match &args.public_url {
-        Some(public) => public.to_string(),
-        None => format!("http://{address}"),
-    };
+    let home = home(args, address);
     println!("Pinhole is ready: {home}");
     if let Some(token) = welcome::open(studio).await? {
         let link = format!("{home}/welcome/{}", token.expose());

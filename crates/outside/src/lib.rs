@@ -3,4 +3,5 @@
 //! Architecture invariant: only this crate opens a connection to somewhere else.
 
 pub mod hub;
+pub mod mail;
 pub mod shelf;

@@ -1,13 +1,17 @@
 //! Letters to people: rows, written in the transaction that causes them. A loop sends them where
 //! mail is set up; elsewhere the operator reads them on a page and hands them on.
 
+use std::time::Duration;
+
 use db::{Tx, on};
 use domain::clock::Moment;
 use domain::ids::{LetterId, PersonId};
 use domain::personal::Address;
 use domain::secret::Token;
+use outside::mail::{MailError, Post, Sheet};
 use serde::{Deserialize, Serialize};
 
+use crate::jobs::worker::Stop;
 use crate::{Failure, Studio};
 
 /// What a letter says; the words are in the catalogue of texts.
@@ -28,6 +32,21 @@ pub enum Letter {
         family: String,
         at_ms: i64,
     },
+    /// To the former address: agrees to the change.
+    AddressFrom {
+        token: String,
+    },
+    /// To the new address: shows that its owner reads it.
+    AddressTo {
+        token: String,
+    },
+    AddressChanged,
+    /// Makes a browser known while somebody tries many passwords.
+    Vouch {
+        token: String,
+    },
+    /// One-time codes were turned on or off.
+    SecurityChanged,
 }
 
 impl Letter {
@@ -39,6 +58,11 @@ impl Letter {
             Self::Reset { .. } => "reset",
             Self::PasswordChanged => "password_changed",
             Self::NewDevice { .. } => "new_device",
+            Self::AddressFrom { .. } => "address_from",
+            Self::AddressTo { .. } => "address_to",
+            Self::AddressChanged => "address_changed",
+            Self::Vouch { .. } => "vouch",
+            Self::SecurityChanged => "security_changed",
         }
     }
 
@@ -147,4 +171,178 @@ pub async fn recent(studio: &Studio, limit: u32) -> Result<Vec<Posted>, Failure>
             .await
     })?;
     rows.into_iter().map(LetterRow::into_posted).collect()
+}
+
+/// The words of a letter: subject, plain text, HTML.
+pub type Words = (String, String, String);
+
+/// How often it is looked whether letters wait.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Letters sent in one go.
+const AT_ONCE: i64 = 20;
+/// Longer than sending one takes; then another process may try.
+const LEASE_MS: i64 = 5 * MINUTE_MS;
+const MINUTE_MS: i64 = 60 * 1_000;
+/// Pauses between attempts; after the last, a letter is given up.
+const PAUSES_MS: [i64; 6] = [
+    MINUTE_MS,
+    5 * MINUTE_MS,
+    15 * MINUTE_MS,
+    60 * MINUTE_MS,
+    4 * 60 * MINUTE_MS,
+    12 * 60 * MINUTE_MS,
+];
+/// For how long a letter that nobody sends can be read by the operator; its link has ended by then.
+const UNSENT_KEPT_MS: i64 = 3 * 24 * 60 * MINUTE_MS;
+/// For how long it is kept that a letter was sent, without what it said.
+const SENT_KEPT_MS: i64 = 30 * 24 * 60 * MINUTE_MS;
+
+/// Sends what waits until the program stops, and forgets what is old. Without a `post` it only
+/// forgets.
+pub async fn run(studio: Studio, write: impl Fn(&Letter) -> Words, post: Option<Post>, stop: Stop) {
+    while !stop.is_set() {
+        let passed = async {
+            forget_old(&studio).await?;
+            match &post {
+                Some(post) => send_due(&studio, &write, post).await,
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = passed.await {
+            tracing::error!(%error, "letters could not be sent; trying again");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = stop.set() => {}
+        }
+    }
+}
+
+/// Sends every letter that is due, each once.
+pub async fn send_due(
+    studio: &Studio,
+    write: &impl Fn(&Letter) -> Words,
+    post: &Post,
+) -> Result<(), Failure> {
+    for due in claim_due(studio).await? {
+        let Some(letter) = &due.letter else { continue };
+        let (subject, text, html) = write(letter);
+        let sheet = Sheet {
+            subject: &subject,
+            text: &text,
+            html: &html,
+        };
+        let sent = post.send(&due.address, sheet).await;
+        if let Err(trouble) = sent {
+            tracing::warn!(letter = %due.id, %trouble, "a letter did not go");
+        }
+        record(studio, &due, sent).await?;
+    }
+    Ok(())
+}
+
+/// Takes the letters that are due, so that no other process sends them meanwhile.
+async fn claim_due(studio: &Studio) -> Result<Vec<Posted>, Failure> {
+    let now = studio.clock.now();
+    let mut tx = studio.db.read().await?;
+    let rows: Vec<LetterRow> = on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT * FROM letter WHERE state = 'waiting' AND due_ms <= $1 AND address IS NOT NULL \
+             ORDER BY due_ms, id LIMIT $2",
+        )
+        .bind(now.as_millis())
+        .bind(AT_ONCE)
+        .fetch_all(conn)
+        .await
+    })?;
+    drop(tx);
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = studio.db.write().await?;
+    let mut claimed = Vec::new();
+    for row in rows {
+        let taken = on!(tx, conn => {
+            sqlx::query(
+                "UPDATE letter SET due_ms = $2, attempts = attempts + 1 \
+                 WHERE id = $1 AND state = 'waiting' AND due_ms <= $3",
+            )
+            .bind(&row.id)
+            .bind(now.plus_millis(LEASE_MS).as_millis())
+            .bind(now.as_millis())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+        })?;
+        if taken == 1 {
+            claimed.push(row.into_posted()?);
+        }
+    }
+    tx.commit().await?;
+    Ok(claimed)
+}
+
+async fn record(studio: &Studio, due: &Posted, sent: Result<(), MailError>) -> Result<(), Failure> {
+    let now = studio.clock.now();
+    let pause = PAUSES_MS.get(due.attempts as usize).copied();
+    let (state, trouble, due_ms) = match (sent, pause) {
+        (Ok(()), _) => ("sent", None, now.as_millis()),
+        (Err(trouble), Some(pause)) if !trouble.is_final() => {
+            ("waiting", Some(trouble), now.as_millis() + pause)
+        }
+        (Err(trouble), _) => ("failed", Some(trouble), now.as_millis()),
+    };
+    let mut tx = studio.db.write().await?;
+    on!(tx, conn => {
+        sqlx::query(
+            "UPDATE letter SET state = $2, trouble = $3, due_ms = $4, \
+             fields = CASE WHEN $2 = 'sent' THEN '' ELSE fields END, \
+             ended_ms = CASE WHEN $2 = 'waiting' THEN NULL ELSE CAST($5 AS BIGINT) END \
+             WHERE id = $1",
+        )
+        .bind(due.id.to_string())
+        .bind(state)
+        .bind(trouble.map(|trouble| trouble.to_string()))
+        .bind(due_ms)
+        .bind(now.as_millis())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Letters to nobody go at once, others after a while.
+async fn forget_old(studio: &Studio) -> Result<(), Failure> {
+    let now = studio.clock.now().as_millis();
+    let mut tx = studio.db.read().await?;
+    let old: Option<String> = on!(tx, conn => {
+        sqlx::query_scalar(
+            "SELECT id FROM letter WHERE address IS NULL OR created_ms < $1 \
+             OR (state <> 'sent' AND created_ms < $2) LIMIT 1",
+        )
+        .bind(now - SENT_KEPT_MS)
+        .bind(now - UNSENT_KEPT_MS)
+        .fetch_optional(conn)
+        .await
+    })?;
+    drop(tx);
+    if old.is_none() {
+        return Ok(());
+    }
+    let mut tx = studio.db.write().await?;
+    on!(tx, conn => {
+        sqlx::query(
+            "DELETE FROM letter WHERE address IS NULL OR created_ms < $1 \
+             OR (state <> 'sent' AND created_ms < $2)",
+        )
+        .bind(now - SENT_KEPT_MS)
+        .bind(now - UNSENT_KEPT_MS)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    tx.commit().await?;
+    Ok(())
 }

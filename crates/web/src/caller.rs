@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use domain::clock::Moment;
 use domain::ids::{PersonId, SessionId};
 use domain::secret::Token;
 use studio::accounts::sign_in::Visit;
@@ -31,6 +32,8 @@ pub(crate) struct MaybeAsker(pub(crate) Option<Known>);
 pub(crate) struct Member {
     pub(crate) known: Known,
     pub(crate) session: SessionId,
+    /// When they last proved who they are.
+    pub(crate) confirmed: Moment,
 }
 
 impl FromRequestParts<Site> for Asker {
@@ -71,7 +74,11 @@ impl FromRequestParts<Site> for Member {
     ) -> Result<Self, crate::pages::Shown> {
         let Asker(known) = Asker::from_request_parts(parts, site).await?;
         match known.means {
-            Means::Session { id, .. } => Ok(Self { known, session: id }),
+            Means::Session { id, confirmed } => Ok(Self {
+                known,
+                session: id,
+                confirmed,
+            }),
             Means::Local | Means::Key { .. } => {
                 let message = "Nobody has an account here yet, so there is nothing to change. The link to make the first one was printed where the program started.";
                 Err(Problem::new(StatusCode::CONFLICT, "no_accounts", message).into())

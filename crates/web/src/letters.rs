@@ -65,12 +65,18 @@ pub fn write(letter: &Letter, home: &str) -> Written {
 fn words<'a>(t: &'static Texts, letter: &'a Letter) -> (&'static LetterText, Option<String>) {
     let all = &t.letter;
     let at = |place: &str, token: &'a String| Some(format!("/{place}/{token}"));
+    let here = |path: &str| Some(path.to_owned());
     match letter {
         Letter::SignUp { token } => (&all.sign_up, at("sign-up", token)),
         Letter::HasAccount => (&all.has_account, Some("/sign-in".to_owned())),
         Letter::Reset { token } => (&all.reset, at("reset", token)),
         Letter::PasswordChanged => (&all.password_changed, Some("/reset".to_owned())),
-        Letter::NewDevice { .. } => (&all.new_device, Some("/account/sessions".to_owned())),
+        Letter::NewDevice { .. } => (&all.new_device, here("/account/sessions")),
+        Letter::AddressFrom { token } => (&all.address_from, at("address", token)),
+        Letter::AddressTo { token } => (&all.address_to, at("address", token)),
+        Letter::AddressChanged => (&all.address_changed, here("/account")),
+        Letter::Vouch { token } => (&all.vouch, at("vouch", token)),
+        Letter::SecurityChanged => (&all.security_changed, here("/account/password")),
     }
 }
 
@@ -90,6 +96,17 @@ mod tests {
                 token: token.clone(),
             },
             Letter::PasswordChanged,
+            Letter::AddressFrom {
+                token: token.clone(),
+            },
+            Letter::AddressTo {
+                token: token.clone(),
+            },
+            Letter::AddressChanged,
+            Letter::Vouch {
+                token: token.clone(),
+            },
+            Letter::SecurityChanged,
             Letter::NewDevice {
                 family: "Firefox on Linux".to_owned(),
                 at_ms: 1_800_000_000_000,

@@ -137,7 +137,9 @@ texts! {
         String: sign_up sign_up_lead sign_up_do address password password_hint born born_hint
             have_account sign_in sign_in_do no_account forgot link_ended busy look look_what look_reset not_now
             not_now_what confirm confirm_what confirm_do reset reset_what reset_do reset_new
-            reset_new_do reset_done reset_done_what welcome welcome_what welcome_do welcome_later;
+            reset_new_do reset_done reset_done_what code code_what code_field code_do vouch vouch_what
+            vouch_do address_change address_change_what address_change_do address_half
+            address_done look_both to_account welcome welcome_what welcome_do welcome_later;
         Plural: welcome_adopt;
     }
     Account {
@@ -146,14 +148,19 @@ texts! {
             this_session end end_others none_other keys_what keys_none key_name key_name_hint
             key_may key_limit key_limit_hint key_make key_fresh key_fresh_what revoke key_unused
             may_draw may_read_pictures may_write_pictures may_read_account may_write_account
-            may_administer;
+            may_administer profile_save username_hint display_name_hint address_new address_new_hint
+            address_change confirm confirm_what confirm_do codes codes_off_what codes_on_what codes_set
+            codes_turn_off codes_scan codes_type codes_code codes_turn_on recovery recovery_what
+            recovery_done;
         Pattern: session_when key_used key_limited;
+        Plural: recovery_left;
     }
     Letters {
         String: title heading lead none waiting sent failed gone closing back;
     }
     Letter {
-        LetterText: sign_up has_account reset password_changed new_device;
+        LetterText: sign_up has_account reset password_changed new_device address_from address_to
+            address_changed vouch security_changed;
     }
 }
 

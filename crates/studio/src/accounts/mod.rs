@@ -9,13 +9,18 @@ pub mod sign_in;
 
 pub mod recovery;
 
+pub mod address;
 pub mod age;
 pub mod device;
 pub mod key;
 pub mod password;
 pub mod person;
+pub mod profile;
 mod proof;
+pub mod second_factor;
 pub mod session;
+mod throttle;
+pub mod vouch;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -61,6 +66,7 @@ struct Inner {
     has_accounts: AtomicBool,
     looked_ms: AtomicI64,
     hasher: password::Hasher,
+    throttle: throttle::Throttle,
 }
 
 impl Gate {
@@ -79,6 +85,10 @@ impl Gate {
 
     pub(crate) fn hasher(&self) -> &password::Hasher {
         &self.0.hasher
+    }
+
+    pub(crate) fn throttle(&self) -> &throttle::Throttle {
+        &self.0.throttle
     }
 
     /// Told by whatever makes an account.

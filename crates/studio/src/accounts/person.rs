@@ -169,6 +169,17 @@ async fn one(
     row.map(AccountRow::into_account).transpose()
 }
 
+/// Where a person gets letters.
+pub(crate) async fn address_of(tx: &mut Tx, person: PersonId) -> Result<Option<Address>, Failure> {
+    let address: Option<String> = on!(tx, conn => {
+        sqlx::query_scalar("SELECT address FROM account WHERE person_id = $1")
+            .bind(person.to_string())
+            .fetch_optional(conn)
+            .await
+    })?;
+    Ok(address.and_then(|address| Address::new(&address).ok()))
+}
+
 /// Everybody with an account, the oldest first, from the one after `after`.
 pub async fn list(
     studio: &Studio,

@@ -19,6 +19,12 @@ pub(crate) enum Kind {
     SignUp,
     /// Sets a new password.
     Reset,
+    /// Changes the address, once the former and the new mailbox agreed.
+    Address,
+    /// Makes a browser known while somebody tries many passwords.
+    Vouch,
+    /// Comes after the right password, before the one-time code.
+    SecondFactor,
 }
 
 impl Kind {
@@ -27,14 +33,18 @@ impl Kind {
             Self::Welcome => "welcome",
             Self::SignUp => "sign_up",
             Self::Reset => "reset",
+            Self::Address => "address",
+            Self::Vouch => "vouch",
+            Self::SecondFactor => "second_factor",
         }
     }
 
     pub(crate) const fn lives_ms(self) -> i64 {
         const MINUTE_MS: i64 = 60 * 1_000;
         match self {
-            Self::Welcome | Self::SignUp => 24 * 60 * MINUTE_MS,
-            Self::Reset => 60 * MINUTE_MS,
+            Self::Welcome | Self::SignUp | Self::Address => 24 * 60 * MINUTE_MS,
+            Self::Reset | Self::Vouch => 60 * MINUTE_MS,
+            Self::SecondFactor => 10 * MINUTE_MS,
         }
     }
 }

@@ -7,6 +7,7 @@ use domain::secret::Token;
 
 use super::password::{self, Busy, Guessable, PasswordHash};
 use super::proof::{self, About, Kind};
+use super::sign_in::Visit;
 use super::{person, session};
 use crate::letters::{self, Letter};
 use crate::{Failure, Studio};
@@ -17,6 +18,10 @@ pub enum RecoveryError {
     LinkEnded,
     #[error("That is not your password.")]
     Wrong,
+    #[error(
+        "Too many letters were asked for from your network. Try again in {retry_after_s} seconds."
+    )]
+    Slow { retry_after_s: u32 },
     #[error(transparent)]
     Password(#[from] BadPassword),
     #[error(transparent)]
@@ -31,10 +36,15 @@ failures!(RecoveryError);
 
 /// Writes the letter with the link. Nothing that can be seen or timed tells whether anybody has
 /// that address.
-pub async fn ask(studio: &Studio, address: &str) -> Result<(), Failure> {
+pub async fn ask(studio: &Studio, visit: &Visit, address: &str) -> Result<(), RecoveryError> {
     let Ok(address) = Address::new(address) else {
         return Ok(());
     };
+    let (now, throttle) = (studio.clock.now(), studio.gate.throttle());
+    throttle
+        .may_ask_for_letter(now, visit.from)
+        .map_err(|retry_after_s| RecoveryError::Slow { retry_after_s })?;
+    let may_write = throttle.may_write_to(now, &address);
     let account = person::by_address(studio, &address).await?;
     let person = account.map(|account| account.person);
     let mut tx = studio.db.write().await?;
@@ -46,7 +56,7 @@ pub async fn ask(studio: &Studio, address: &str) -> Result<(), Failure> {
     let letter = Letter::Reset {
         token: token.expose().to_owned(),
     };
-    let to = person.map(|_| &address);
+    let to = person.filter(|_| may_write).map(|_| &address);
     letters::enqueue(studio, &mut tx, person, to, &letter).await?;
     tx.commit().await?;
     Ok(())
@@ -122,6 +132,22 @@ pub(crate) async fn knows_password(
     let place = studio.gate.hasher().queue(true)?;
     let hash = hash.flatten().map(PasswordHash::stored);
     Ok(place.verify(password, hash).await)
+}
+
+/// Proves again who somebody is who is signed in, before a change that matters. The session gets a
+/// new token.
+pub async fn confirm(
+    studio: &Studio,
+    (person, id): (PersonId, SessionId),
+    password: &str,
+) -> Result<Token, RecoveryError> {
+    if !knows_password(studio, person, password).await? {
+        return Err(RecoveryError::Wrong);
+    }
+    let mut tx = studio.db.write().await?;
+    let token = session::rotate(studio, &mut tx, id).await?;
+    tx.commit().await?;
+    Ok(token)
 }
 
 async fn new_hash(

@@ -8,7 +8,9 @@ use domain::personal::{Address, Password};
 use domain::secret::Token;
 
 use super::password::{Busy, PasswordHash};
-use super::{device, session};
+use super::proof::{self, About, Kind};
+use super::throttle::Verdict;
+use super::{device, person, second_factor, session, vouch};
 use crate::letters::{self, Letter};
 use crate::{Failure, Studio};
 
@@ -30,6 +32,14 @@ pub struct SignedIn {
     pub device: Token,
 }
 
+/// How a right password is answered.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    In(SignedIn),
+    /// A one-time code is asked for; with this token.
+    Code(Token),
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
     #[error(
@@ -37,6 +47,21 @@ pub enum SignInError {
          mail that we sent first."
     )]
     Wrong,
+    #[error(
+        "That code is wrong or was used already. Wait for the next one, or use a recovery code."
+    )]
+    WrongCode,
+    #[error("That took too long, or too many tries. Sign in again.")]
+    CodeEnded,
+    #[error("Too many tries from your network. Try again in {retry_after_s} seconds.")]
+    Slow { retry_after_s: u32 },
+    /// The answer is the same whether the password was right, and whether there is an account.
+    #[error(
+        "Somebody is trying many passwords at this moment, so browsers that were never signed in \
+         here are stopped. If the address has an account, a letter is on its way to it: open its \
+         link in this browser, then sign in."
+    )]
+    MakeKnown,
     #[error(transparent)]
     Busy(#[from] Busy),
     #[error(transparent)]
@@ -45,39 +70,103 @@ pub enum SignInError {
 
 failures!(SignInError);
 
-/// Signs somebody in who knows the password.
+/// Tries of a one-time code; then the password is asked for again.
+const MAX_CODES: i64 = 5;
+
+/// Signs somebody in who knows the password, as far as no code is asked for.
 pub async fn sign_in(
     studio: &Studio,
     visit: &Visit,
     address: &str,
     password: &str,
-) -> Result<SignedIn, SignInError> {
+) -> Result<Entry, SignInError> {
     // What can't be an address or a password is not worth a hash.
     let address = Address::new(address).map_err(|_| SignInError::Wrong)?;
     let password = Password::new(password).map_err(|_| SignInError::Wrong)?;
     let mut tx = studio.db.read().await?;
     let found = credentials(&mut tx, &address).await?;
-    let knows_device = match (&found, &visit.device) {
+    let known_device = match (&found, &visit.device) {
         (Some((person, _)), Some(token)) => {
-            device::is_known(studio, &mut tx, *person, token).await?
+            let is_known = device::is_known(studio, &mut tx, *person, token).await?;
+            is_known.then_some(token)
         }
-        _ => false,
+        _ => None,
     };
     drop(tx);
-    let place = studio.gate.hasher().queue(knows_device)?;
+    let (now, throttle) = (studio.clock.now(), studio.gate.throttle());
+    match throttle.try_sign_in(now, visit, &address, known_device) {
+        Verdict::Go => {}
+        Verdict::Wait { retry_after_s } => return Err(SignInError::Slow { retry_after_s }),
+        Verdict::MakeKnown => {
+            vouch::offer(studio, &address).await?;
+            return Err(SignInError::MakeKnown);
+        }
+    }
+    let place = studio.gate.hasher().queue(known_device.is_some())?;
     let (person, hash) = found.unzip();
     let is_right = place.verify(password, hash.flatten()).await;
     let person = person.filter(|_| is_right).ok_or(SignInError::Wrong)?;
     let mut tx = studio.db.write().await?;
-    let signed_in = admit(studio, &mut tx, visit, person).await?;
-    if !knows_device {
-        let at_ms = studio.clock.now().as_millis();
-        let family = visit.family.clone();
-        let letter = Letter::NewDevice { family, at_ms };
-        letters::enqueue(studio, &mut tx, Some(person), Some(&address), &letter).await?;
+    if second_factor::is_on_in(&mut tx, person).await? {
+        let about = About {
+            person: Some(person),
+            ..About::default()
+        };
+        let token = proof::give(studio, &mut tx, Kind::SecondFactor, &about).await?;
+        tx.commit().await?;
+        return Ok(Entry::Code(token));
     }
+    let signed_in = admit_and_tell(studio, &mut tx, visit, person).await?;
+    tx.commit().await?;
+    throttle.succeeded(now, visit, &address, known_device);
+    Ok(Entry::In(signed_in))
+}
+
+/// The second step, for who has one-time codes.
+pub async fn enter_code(
+    studio: &Studio,
+    visit: &Visit,
+    token: &Token,
+    code: &str,
+) -> Result<SignedIn, SignInError> {
+    let mut tx = studio.db.write().await?;
+    let asked = proof::look(studio, &mut tx, Kind::SecondFactor, token).await?;
+    let person = asked
+        .filter(|proof| proof.tries < MAX_CODES)
+        .and_then(|proof| proof.person)
+        .ok_or(SignInError::CodeEnded)?;
+    if !second_factor::take(studio, &mut tx, person, code).await? {
+        proof::count_try(&mut tx, token).await?;
+        tx.commit().await?;
+        return Err(SignInError::WrongCode);
+    }
+    let taken = proof::take(studio, &mut tx, Kind::SecondFactor, token).await?;
+    taken.ok_or(SignInError::CodeEnded)?;
+    let signed_in = admit_and_tell(studio, &mut tx, visit, person).await?;
     tx.commit().await?;
     Ok(signed_in)
+}
+
+/// Opens a session; where the browser was not known, a letter says so.
+async fn admit_and_tell(
+    studio: &Studio,
+    tx: &mut Tx,
+    visit: &Visit,
+    person: PersonId,
+) -> Result<SignedIn, Failure> {
+    let is_known = match &visit.device {
+        Some(token) => device::is_known(studio, tx, person, token).await?,
+        None => false,
+    };
+    if !is_known {
+        let letter = Letter::NewDevice {
+            family: visit.family.clone(),
+            at_ms: studio.clock.now().as_millis(),
+        };
+        let address = person::address_of(tx, person).await?;
+        letters::enqueue(studio, tx, Some(person), address.as_ref(), &letter).await?;
+    }
+    admit(studio, tx, visit, person).await
 }
 
 /// Whose address it is, and the hash of the password.

@@ -26,6 +26,10 @@ pub enum SignUpError {
     LinkEnded,
     #[error("That is not the password that you chose when you signed up.")]
     WrongPassword,
+    #[error(
+        "Too many letters were asked for from your network. Try again in {retry_after_s} seconds."
+    )]
+    Slow { retry_after_s: u32 },
     #[error(transparent)]
     Busy(#[from] Busy),
     #[error(transparent)]
@@ -41,13 +45,18 @@ const MAX_TRIES: i64 = 5;
 /// address has an account already: then its owner is told so.
 pub async fn ask(
     studio: &Studio,
-    address: &str,
-    password: &str,
+    visit: &Visit,
+    (address, password): (&str, &str),
     age: Option<Age>,
 ) -> Result<(), SignUpError> {
     let address = Address::new(address)?;
     let password = Password::new(password)?;
     password::check(&password, &address)?;
+    let (now, throttle) = (studio.clock.now(), studio.gate.throttle());
+    throttle
+        .may_ask_for_letter(now, visit.from)
+        .map_err(|retry_after_s| SignUpError::Slow { retry_after_s })?;
+    let may_write = throttle.may_write_to(now, &address);
     let place = studio.gate.hasher().queue(false)?;
     let hash = place.hash(password, &studio.randomness).await;
     let known = person::by_address(studio, &address).await?;
@@ -67,7 +76,8 @@ pub async fn ask(
         }
         None => (None, Letter::sign_up(&token)),
     };
-    letters::enqueue(studio, &mut tx, person, Some(&address), &letter).await?;
+    let to = may_write.then_some(&address);
+    letters::enqueue(studio, &mut tx, person, to, &letter).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -26,6 +26,10 @@ impl Sent {
         found.map_or("", |(_, value)| value)
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(given, _)| given == name)
+    }
+
     pub(super) fn is_checked(&self, name: &str) -> bool {
         !self.text(name).is_empty()
     }

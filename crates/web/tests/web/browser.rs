@@ -1,9 +1,11 @@
 //! A browser with its cookies, and the ways into the house that tests take again and again.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, header};
 use db::Db;
 use domain::ids::PersonId;
@@ -19,6 +21,8 @@ pub(crate) struct Browser<'a> {
     pub(crate) stage: &'a Stage,
     pub(crate) cookies: RefCell<BTreeMap<String, String>>,
     host: &'static str,
+    /// The network address that it comes from.
+    from: Cell<Ipv4Addr>,
 }
 
 impl<'a> Browser<'a> {
@@ -31,7 +35,13 @@ impl<'a> Browser<'a> {
             stage,
             cookies: RefCell::default(),
             host,
+            from: Cell::new(Ipv4Addr::LOCALHOST),
         }
+    }
+
+    pub(crate) fn comes_from(&self, number: u32) {
+        // 100.64.0.0/10, which belongs to nobody.
+        self.from.set(Ipv4Addr::from_bits(0x6440_0000 + number));
     }
 
     pub(crate) fn with_cookies_of(other: &Self) -> Self {
@@ -67,6 +77,8 @@ impl<'a> Browser<'a> {
             let origin = format!("http://{}", self.host).parse().expect("an origin");
             headers.insert(header::ORIGIN, origin);
         }
+        let from = SocketAddr::from((self.from.get(), 50_000));
+        request.extensions_mut().insert(ConnectInfo(from));
         let answer = self.stage.send(request).await;
         for set in answer.headers.get_all(header::SET_COOKIE) {
             let set = set.to_str().expect("text");

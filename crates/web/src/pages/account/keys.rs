@@ -10,6 +10,7 @@ use studio::accounts::key::{self, Key, KeyError, NewKey};
 
 use super::super::sent::Sent;
 use super::super::{Shown, onward, render};
+use super::confirm;
 use crate::Site;
 use crate::caller::Member;
 use crate::texts::Texts;
@@ -114,6 +115,9 @@ pub(super) async fn make(
     member: Member,
     sent: Sent,
 ) -> Result<Response, Shown> {
+    if let Some(first) = confirm::first(&site, &member, "/account/keys") {
+        return Ok(first);
+    }
     let limit_credits = match sent.text("limit").trim() {
         "" => None,
         text => Some(text.parse().unwrap_or(-1)),

@@ -1,6 +1,8 @@
 //! A person's account: who they are here, how they sign in, where they are signed in, and the keys
 //! of their programs.
 
+mod codes;
+mod confirm;
 mod keys;
 mod profile;
 mod security;
@@ -13,7 +15,14 @@ use crate::Site;
 
 pub(super) fn routes() -> Router<Site> {
     Router::new()
-        .route("/account", get(profile::show))
+        .route("/account", get(profile::show).post(profile::set))
+        .route("/account/address", post(profile::change_address))
+        .route(
+            "/account/confirm",
+            get(confirm::show).post(confirm::confirm),
+        )
+        .route("/account/codes", get(codes::show).post(codes::turn_on))
+        .route("/account/codes/off", post(codes::turn_off))
         .route(
             "/account/password",
             get(security::show).post(security::change),

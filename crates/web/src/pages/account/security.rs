@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use studio::accounts::recovery::{self, RecoveryError};
+use studio::accounts::second_factor;
 
 use super::super::door::reset_problem;
 use super::super::sent::Sent;
@@ -20,17 +21,26 @@ struct PasswordPage {
     t: &'static Texts,
     here: &'static str,
     tab: &'static str,
+    has_codes: bool,
+    recovery_codes: u32,
     mistake: Option<(&'static str, String)>,
 }
 
 impl PasswordPage {
-    fn new(mistake: Option<(&'static str, String)>) -> Self {
-        Self {
+    async fn new(
+        site: &Site,
+        member: &Member,
+        mistake: Option<(&'static str, String)>,
+    ) -> Result<Self, Shown> {
+        let person = member.known.person;
+        Ok(Self {
             t: Texts::get(),
             here: "account",
             tab: "security",
+            has_codes: second_factor::is_on(&site.studio, person).await?,
+            recovery_codes: second_factor::recovery_codes_left(&site.studio, person).await?,
             mistake,
-        }
+        })
     }
 
     fn is_wrong(&self, field: &str) -> bool {
@@ -40,8 +50,8 @@ impl PasswordPage {
     }
 }
 
-pub(super) async fn show(_: Member) -> Response {
-    ok(&PasswordPage::new(None))
+pub(super) async fn show(State(site): State<Site>, member: Member) -> Result<Response, Shown> {
+    Ok(ok(&PasswordPage::new(&site, &member, None).await?))
 }
 
 pub(super) async fn change(
@@ -68,8 +78,6 @@ pub(super) async fn change(
         }
         Err(error) => return Err(reset_problem(error).into()),
     };
-    Ok(render(
-        StatusCode::BAD_REQUEST,
-        &PasswordPage::new(Some(mistake)),
-    ))
+    let page = PasswordPage::new(&site, &member, Some(mistake)).await?;
+    Ok(render(StatusCode::BAD_REQUEST, &page))
 }

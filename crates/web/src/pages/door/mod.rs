@@ -1,9 +1,11 @@
 //! The door: signing up, signing in and out, a forgotten password, and the first operator's
 //! welcome.
 
+mod address;
 mod reset;
 mod sign_in;
 mod sign_up;
+mod vouch;
 mod welcome;
 
 use askama::Template;
@@ -31,6 +33,9 @@ pub(super) fn routes() -> Router<Site> {
             get(sign_up::open).post(sign_up::confirm),
         )
         .route("/sign-in", get(sign_in::show).post(sign_in::enter))
+        .route("/sign-in/code", post(sign_in::code))
+        .route("/vouch/{token}", get(vouch::show).post(vouch::accept))
+        .route("/address/{token}", get(address::show).post(address::agree))
         .route("/sign-out", post(sign_in::leave))
         .route("/reset", get(reset::show).post(reset::ask))
         .route("/reset/{token}", get(reset::open).post(reset::set))
@@ -49,7 +54,7 @@ pub(super) struct ToldPage<'a> {
     pub(super) onward: Option<(&'a str, &'a str)>,
 }
 
-fn told(heading: &str, message: &str, onward: Option<(&str, &str)>) -> Response {
+pub(super) fn told(heading: &str, message: &str, onward: Option<(&str, &str)>) -> Response {
     let page = ToldPage {
         t: Texts::get(),
         here: "",
@@ -72,6 +77,13 @@ pub(super) fn busy(busy: Busy) -> Problem {
     }
 }
 
+pub(super) fn slow(retry_after_s: u32, message: String) -> Problem {
+    Problem {
+        retry_after_s: Some(retry_after_s),
+        ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", message)
+    }
+}
+
 /// Hands a browser its cookies, and sends it on.
 fn let_in(site: &Site, signed_in: &SignedIn, to: &str) -> Response {
     let mut response = onward(to);
@@ -82,7 +94,7 @@ fn let_in(site: &Site, signed_in: &SignedIn, to: &str) -> Response {
 }
 
 /// Where to go after signing in: a page of this site, or the studio.
-fn safe_next(next: &str) -> &str {
+pub(super) fn safe_next(next: &str) -> &str {
     let is_ours = next.starts_with('/')
         && !next.starts_with("//")
         && !next.contains('\\')

@@ -8,8 +8,9 @@ use studio::accounts::recovery::{self, RecoveryError};
 
 use super::super::sent::Sent;
 use super::super::{Shown, ok, render};
-use super::{busy, link_ended, token, told};
+use super::{busy, link_ended, slow, token, told};
 use crate::Site;
+use crate::caller::Visiting;
 use crate::problem::Problem;
 use crate::texts::Texts;
 
@@ -27,8 +28,13 @@ pub(super) async fn show() -> Response {
     })
 }
 
-pub(super) async fn ask(State(site): State<Site>, sent: Sent) -> Result<Response, Shown> {
-    recovery::ask(&site.studio, sent.text("address")).await?;
+pub(super) async fn ask(
+    State(site): State<Site>,
+    Visiting(visit): Visiting,
+    sent: Sent,
+) -> Result<Response, Shown> {
+    let asked = recovery::ask(&site.studio, &visit, sent.text("address")).await;
+    asked.map_err(problem)?;
     let t = &Texts::get().door;
     Ok(told(&t.look, &t.look_reset, Some(("/sign-in", &t.sign_in))))
 }
@@ -85,6 +91,7 @@ pub(super) async fn set(
 pub(in crate::pages) fn problem(error: RecoveryError) -> Problem {
     match error {
         RecoveryError::LinkEnded => link_ended(&error.to_string()),
+        RecoveryError::Slow { retry_after_s } => slow(retry_after_s, error.to_string()),
         RecoveryError::Busy(full) => busy(full),
         RecoveryError::Failure(failure) => failure.into(),
         other => Problem::new(StatusCode::BAD_REQUEST, "invalid_value", other.to_string()),

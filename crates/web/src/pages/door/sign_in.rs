@@ -4,16 +4,18 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use domain::secret::Token;
 use studio::accounts::Means;
-use studio::accounts::sign_in::{self, SignInError};
+use studio::accounts::sign_in::{self, Entry, SignInError};
 
 use super::super::sent::Sent;
 use super::super::{Shown, onward, render};
-use super::{busy, let_in, safe_next};
+use super::{busy, let_in, link_ended, safe_next, slow};
 use crate::Site;
 use crate::api::pairs;
 use crate::caller::{MaybeAsker, Visiting};
 use crate::cookies::{self, Cookie};
+use crate::problem::Problem;
 use crate::texts::Texts;
 
 #[derive(Template)]
@@ -50,7 +52,8 @@ pub(super) async fn enter(
 ) -> Result<Response, Shown> {
     let (address, next) = (sent.text("address"), safe_next(sent.text("next")));
     match sign_in::sign_in(&site.studio, &visit, address, sent.text("password")).await {
-        Ok(signed_in) => Ok(let_in(&site, &signed_in, next)),
+        Ok(Entry::In(signed_in)) => Ok(let_in(&site, &signed_in, next)),
+        Ok(Entry::Code(token)) => Ok(code_page(StatusCode::OK, &token, next, None)),
         Err(error @ SignInError::Wrong) => {
             let page = SignInPage {
                 t: Texts::get(),
@@ -61,8 +64,62 @@ pub(super) async fn enter(
             };
             Ok(render(StatusCode::UNAUTHORIZED, &page))
         }
-        Err(SignInError::Busy(full)) => Err(busy(full).into()),
-        Err(SignInError::Failure(failure)) => Err(failure.into()),
+        Err(error) => Err(problem(error).into()),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "sign_in_code.html")]
+struct CodePage {
+    t: &'static Texts,
+    here: &'static str,
+    token: String,
+    next: String,
+    mistake: Option<String>,
+}
+
+fn code_page(status: StatusCode, token: &Token, next: &str, mistake: Option<String>) -> Response {
+    let page = CodePage {
+        t: Texts::get(),
+        here: "",
+        token: token.expose().to_owned(),
+        next: next.to_owned(),
+        mistake,
+    };
+    render(status, &page)
+}
+
+pub(super) async fn code(
+    State(site): State<Site>,
+    Visiting(visit): Visiting,
+    sent: Sent,
+) -> Result<Response, Shown> {
+    let next = safe_next(sent.text("next"));
+    let token = Token::read(sent.text("token"));
+    let token = token.ok_or_else(|| problem(SignInError::CodeEnded))?;
+    match sign_in::enter_code(&site.studio, &visit, &token, sent.text("code")).await {
+        Ok(signed_in) => Ok(let_in(&site, &signed_in, next)),
+        Err(error @ SignInError::WrongCode) => {
+            let says = Some(error.to_string());
+            Ok(code_page(StatusCode::UNAUTHORIZED, &token, next, says))
+        }
+        Err(error) => Err(problem(error).into()),
+    }
+}
+
+fn problem(error: SignInError) -> Problem {
+    let message = error.to_string();
+    match error {
+        SignInError::Slow { retry_after_s } => slow(retry_after_s, message),
+        SignInError::MakeKnown => {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "make_known", message)
+        }
+        SignInError::CodeEnded => link_ended(&message),
+        SignInError::Busy(full) => busy(full),
+        SignInError::Failure(failure) => failure.into(),
+        SignInError::Wrong | SignInError::WrongCode => {
+            Problem::new(StatusCode::UNAUTHORIZED, "wrong", message)
+        }
     }
 }
 

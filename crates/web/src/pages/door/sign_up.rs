@@ -9,7 +9,7 @@ use studio::accounts::{age, person};
 
 use super::super::sent::Sent;
 use super::super::{Shown, ok, render};
-use super::{busy, let_in, link_ended, token, told};
+use super::{busy, let_in, link_ended, slow, token, told};
 use crate::Site;
 use crate::caller::Visiting;
 use crate::problem::Problem;
@@ -57,7 +57,11 @@ pub(super) async fn show(State(site): State<Site>) -> Response {
     page(&site, None, None)
 }
 
-pub(super) async fn ask(State(site): State<Site>, sent: Sent) -> Result<Response, Shown> {
+pub(super) async fn ask(
+    State(site): State<Site>,
+    Visiting(visit): Visiting,
+    sent: Sent,
+) -> Result<Response, Shown> {
     let t = &Texts::get().door;
     let age = match age_of(&site, &sent) {
         Ok(age) => age,
@@ -67,14 +71,8 @@ pub(super) async fn ask(State(site): State<Site>, sent: Sent) -> Result<Response
         // Nothing is kept, and the threshold is not told.
         return Ok(told(&t.not_now, &t.not_now_what, None));
     }
-    let asked = sign_up::ask(
-        &site.studio,
-        sent.text("address"),
-        sent.text("password"),
-        age,
-    )
-    .await;
-    let mistake = match asked {
+    let wanted = (sent.text("address"), sent.text("password"));
+    let mistake = match sign_up::ask(&site.studio, &visit, wanted, age).await {
         Ok(()) => return Ok(told(&t.look, &t.look_what, Some(("/sign-in", &t.sign_in)))),
         Err(error @ SignUpError::Address(_)) => ("address", error.to_string()),
         Err(error @ (SignUpError::Password(_) | SignUpError::Guessable(_))) => {
@@ -141,6 +139,7 @@ pub(super) async fn confirm(
 pub(super) fn problem(error: SignUpError) -> Problem {
     match error {
         SignUpError::LinkEnded => link_ended(&error.to_string()),
+        SignUpError::Slow { retry_after_s } => slow(retry_after_s, error.to_string()),
         SignUpError::Busy(full) => busy(full),
         SignUpError::Failure(failure) => failure.into(),
         other => Problem::new(StatusCode::BAD_REQUEST, "invalid_value", other.to_string()),

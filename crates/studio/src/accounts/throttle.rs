@@ -1,0 +1,217 @@
+//! Keeps guessers out without keeping owners out.
+//!
+//! Failed sign-ins fill three measures: of the network address that they come from, of the account
+//! that they try, and of the whole house. A full measure of an address turns that address away. A
+//! full one of an account, or of the house, means that somebody is trying passwords in bulk: then
+//! browsers that are not known get no password checked at all, right or wrong, and the owner gets a
+//! letter with a link that makes the browser known. Known browsers have measures of their own, so a
+//! crowd elsewhere does not touch them.
+//!
+//! Everything is in memory, and nothing in it can be read back as an address.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use domain::clock::Moment;
+use domain::personal::Address;
+use domain::secret::Token;
+
+use super::sign_in::Visit;
+
+/// A measure: how much it takes at once, and how long until one of it is free again.
+#[derive(Clone, Copy, Debug)]
+struct Measure {
+    capacity: u32,
+    refill_ms: i64,
+}
+
+/// Failed sign-ins from one address. Many people may share one.
+const OF_ADDRESS: Measure = Measure {
+    capacity: 20,
+    refill_ms: 30_000,
+};
+/// Failed sign-ins to one account, from browsers that it does not know.
+const OF_ACCOUNT: Measure = Measure {
+    capacity: 10,
+    refill_ms: 90_000,
+};
+/// Failed sign-ins in a browser that is known.
+const OF_DEVICE: Measure = Measure {
+    capacity: 20,
+    refill_ms: 30_000,
+};
+/// Failed sign-ins to all accounts, from browsers that they do not know.
+const OF_HOUSE: Measure = Measure {
+    capacity: 100,
+    refill_ms: 1_000,
+};
+/// Letters that one address of the network may cause.
+const LETTERS_OF_ADDRESS: Measure = Measure {
+    capacity: 10,
+    refill_ms: 60_000,
+};
+/// Letters to one mailbox.
+const LETTERS_OF_MAILBOX: Measure = Measure {
+    capacity: 4,
+    refill_ms: 15 * 60_000,
+};
+
+/// Measures that are kept at a time; those that have emptied go first.
+const MAX_MEASURES: usize = 100_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct Throttle {
+    keys: RandomState,
+    measures: Mutex<HashMap<u64, Fill>>,
+}
+
+/// How full a measure was, and when.
+#[derive(Clone, Copy, Debug)]
+struct Fill {
+    used: f64,
+    at: Moment,
+    measure: Measure,
+}
+
+impl Fill {
+    fn now(&self, now: Moment) -> f64 {
+        let passed = (now.as_millis() - self.at.as_millis()).max(0);
+        (self.used - passed as f64 / self.measure.refill_ms as f64).max(0.0)
+    }
+}
+
+/// What a try to sign in meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Go,
+    /// Too many tries from this address: come back later.
+    Wait {
+        retry_after_s: u32,
+    },
+    /// Somebody tries passwords in bulk: the browser must be made known first.
+    MakeKnown,
+}
+
+impl Throttle {
+    /// Counts a try before it is made, as if it failed; [`Throttle::succeeded`] takes it back.
+    pub(crate) fn try_sign_in(
+        &self,
+        now: Moment,
+        visit: &Visit,
+        address: &Address,
+        known_device: Option<&Token>,
+    ) -> Verdict {
+        let from = self.from(visit.from);
+        if let Some(token) = known_device {
+            return match self.take(now, self.device(token), OF_DEVICE) {
+                Ok(()) => Verdict::Go,
+                Err(retry_after_s) => Verdict::Wait { retry_after_s },
+            };
+        }
+        if let Err(retry_after_s) = self.take(now, from, OF_ADDRESS) {
+            return Verdict::Wait { retry_after_s };
+        }
+        let account = self.take(now, self.account(address), OF_ACCOUNT);
+        let house = self.take(now, self.house(), OF_HOUSE);
+        match account.and(house) {
+            Ok(()) => Verdict::Go,
+            Err(_) => Verdict::MakeKnown,
+        }
+    }
+
+    pub(crate) fn succeeded(
+        &self,
+        now: Moment,
+        visit: &Visit,
+        address: &Address,
+        known_device: Option<&Token>,
+    ) {
+        match known_device {
+            Some(token) => self.give_back(now, self.device(token)),
+            None => {
+                self.give_back(now, self.from(visit.from));
+                self.give_back(now, self.account(address));
+                self.give_back(now, self.house());
+            }
+        }
+    }
+
+    /// Whether an address of the network may cause another letter.
+    pub(crate) fn may_ask_for_letter(&self, now: Moment, from: IpAddr) -> Result<(), u32> {
+        let key = self.keys.hash_one(("letters", network(from)));
+        self.take(now, key, LETTERS_OF_ADDRESS)
+    }
+
+    /// Whether a mailbox may get another letter that somebody who is not signed in caused. Whoever
+    /// asked is not told.
+    pub(crate) fn may_write_to(&self, now: Moment, address: &Address) -> bool {
+        let key = self.keys.hash_one(("mailbox", address.folded()));
+        self.take(now, key, LETTERS_OF_MAILBOX).is_ok()
+    }
+
+    /// Takes one of a measure; or tells in how many seconds one will be free.
+    fn take(&self, now: Moment, key: u64, measure: Measure) -> Result<(), u32> {
+        let mut measures = self.measures.lock().unwrap_or_else(PoisonError::into_inner);
+        if measures.len() >= MAX_MEASURES && !measures.contains_key(&key) {
+            measures.retain(|_, fill| fill.now(now) > 0.0);
+            if measures.len() >= MAX_MEASURES {
+                // More guessers than can be remembered: nobody new for a while.
+                return Err(60);
+            }
+        }
+        let fill = measures.entry(key).or_insert(Fill {
+            used: 0.0,
+            at: now,
+            measure,
+        });
+        let used = fill.now(now);
+        if used + 1.0 > f64::from(measure.capacity) {
+            let missing = used + 1.0 - f64::from(measure.capacity);
+            let wait_ms = missing * measure.refill_ms as f64;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a few minutes at most, never negative"
+            )]
+            let wait_s = (wait_ms / 1_000.0).ceil() as u32;
+            return Err(wait_s.max(1));
+        }
+        fill.used = used + 1.0;
+        fill.at = now;
+        Ok(())
+    }
+
+    fn give_back(&self, now: Moment, key: u64) {
+        let mut measures = self.measures.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fill) = measures.get_mut(&key) {
+            fill.used = (fill.now(now) - 1.0).max(0.0);
+            fill.at = now;
+        }
+    }
+
+    fn from(&self, from: IpAddr) -> u64 {
+        self.keys.hash_one(("from", network(from)))
+    }
+
+    fn account(&self, address: &Address) -> u64 {
+        self.keys.hash_one(("account", address.folded()))
+    }
+
+    fn device(&self, token: &Token) -> u64 {
+        self.keys.hash_one(("device", token.expose()))
+    }
+
+    fn house(&self) -> u64 {
+        self.keys.hash_one("house")
+    }
+}
+
+/// An IPv4 address, or the /64 that one IPv6 customer has.
+fn network(from: IpAddr) -> u64 {
+    match from.to_canonical() {
+        IpAddr::V4(v4) => u64::from(v4.to_bits()),
+        IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64,
+    }
+}

@@ -1,0 +1,175 @@
+//! Passwords tried in bulk: they don't get through, and the owner does.
+
+use studio::letters::{self, Letter};
+
+use crate::browser::{Browser, PASSWORD, last_letter};
+use crate::stage::Stage;
+
+const ANNA: &str = "anna@example.org";
+
+/// A minute of guessing, in which `per_address` tries come from each address of the network.
+/// Gives how many passwords were checked.
+async fn guess_for_a_minute(
+    stage: &Stage,
+    tries: u32,
+    per_address: u32,
+    mut of: impl FnMut(u32) -> (String, String),
+) -> u32 {
+    let mut checked = 0;
+    for number in 0..tries {
+        let guesser = Browser::new(stage);
+        guesser.comes_from(number / per_address);
+        let (address, password) = of(number);
+        let answer = guesser.sign_in(&address, &password).await;
+        match answer.status.as_u16() {
+            401 => checked += 1,
+            429 => {}
+            other => panic!("{other}: {}", answer.text()),
+        }
+        if number % (tries / 60) == 0 {
+            stage.studio.clock.advance_millis(1_000);
+        }
+    }
+    checked
+}
+
+#[tokio::test]
+async fn promise_use_06_a_stuffing_run_on_one_account_fails_and_its_owner_gets_in() {
+    let stage = Stage::free().await;
+    Browser::new(&stage).welcome("op@example.org").await;
+    let home = Browser::new(&stage);
+    home.sign_up(ANNA).await;
+    home.submit("/sign-out", &[]).await;
+
+    let guess = |number| (ANNA.to_owned(), format!("guess number {number}"));
+    let checked = guess_for_a_minute(&stage, 10_000, 4, guess).await;
+    assert!(checked <= 12, "{checked} of 10,000 passwords were checked");
+
+    // A leaked password that is right does not get through either, from a browser nobody knows.
+    let thief = Browser::new(&stage);
+    thief.comes_from(9_999);
+    let stopped = thief.sign_in(ANNA, PASSWORD).await;
+    assert_eq!(stopped.status, 429);
+    let wrong = thief.sign_in(ANNA, "three red apples").await;
+    assert_eq!(wrong.status, 429);
+    assert_eq!(
+        stopped.text(),
+        wrong.text(),
+        "right and wrong are told alike"
+    );
+    assert!(thief.cookies.borrow().is_empty());
+
+    // The owner, in the browser of before.
+    assert_eq!(home.sign_in(ANNA, PASSWORD).await.status, 303);
+    // And in a new one: by way of the mailbox.
+    let Letter::Vouch { token } = last_letter(&stage, ANNA).await else {
+        panic!("no letter to let the browser in");
+    };
+    let phone = Browser::new(&stage);
+    phone.comes_from(20_000);
+    let link = format!("/vouch/{token}");
+    assert_eq!(phone.get(&link).await.status, 200);
+    assert!(!phone.is_in().await, "the link alone lets nobody in");
+    assert_eq!(
+        phone.submit(&link, &[]).await.header("location"),
+        "/sign-in"
+    );
+    assert!(!phone.is_in().await);
+    assert_eq!(phone.sign_in(ANNA, "three red apples").await.status, 401);
+    assert_eq!(phone.sign_in(ANNA, PASSWORD).await.status, 303);
+    assert_eq!(phone.submit(&link, &[]).await.status, 410, "it works once");
+
+    // Her mailbox is not flooded.
+    let all = letters::recent(&stage.studio, 100).await.expect("letters");
+    let warnings = all
+        .iter()
+        .filter(|one| one.address.expose() == ANNA)
+        .count();
+    assert!(warnings <= 8, "{warnings} letters");
+
+    // Once it is over, a new browser is let in as always.
+    stage.studio.clock.advance_millis(30 * 60_000);
+    assert_eq!(thief.sign_in(ANNA, PASSWORD).await.status, 303);
+}
+
+#[tokio::test]
+async fn promise_use_06_a_stuffing_run_over_many_accounts_fails_too() {
+    let stage = Stage::free().await;
+    Browser::new(&stage).welcome("op@example.org").await;
+    let home = Browser::new(&stage);
+    home.sign_up(ANNA).await;
+    home.submit("/sign-out", &[]).await;
+    // Pairs of a leaked list, each tried once.
+    let pair = |number| (format!("person{number}@example.org"), PASSWORD.to_owned());
+    let checked = guess_for_a_minute(&stage, 1_500, 3, pair).await;
+    assert!(checked <= 180, "{checked} pairs were checked");
+    let thief = Browser::new(&stage);
+    thief.comes_from(30_000);
+    assert_eq!(thief.sign_in(ANNA, PASSWORD).await.status, 429);
+    assert_eq!(home.sign_in(ANNA, PASSWORD).await.status, 303);
+}
+
+#[tokio::test]
+async fn one_address_that_guesses_is_told_to_wait() {
+    let stage = Stage::free().await;
+    Browser::new(&stage).welcome("op@example.org").await;
+    let guesser = Browser::new(&stage);
+    let mut refused = None;
+    for number in 0..30 {
+        let answer = guesser
+            .sign_in(&format!("p{number}@example.org"), "three red apples")
+            .await;
+        if answer.status == 429 {
+            refused = Some((number, answer));
+            break;
+        }
+    }
+    let (after, answer) = refused.expect("refused");
+    assert_eq!(after, 20);
+    let wait: u32 = answer.header("retry-after").parse().expect("seconds");
+    assert!((1..=30).contains(&wait));
+    let elsewhere = Browser::new(&stage);
+    elsewhere.comes_from(1);
+    assert_eq!(
+        elsewhere.sign_in("op@example.org", PASSWORD).await.status,
+        303
+    );
+    stage.studio.clock.advance_millis(30_000);
+    assert_eq!(
+        guesser.sign_in("op@example.org", PASSWORD).await.status,
+        303
+    );
+}
+
+#[tokio::test]
+async fn nobody_floods_a_mailbox_through_the_forms() {
+    let stage = Stage::free().await;
+    Browser::new(&stage).welcome("op@example.org").await;
+    let mut told = Vec::new();
+    for number in 0..30 {
+        let browser = Browser::new(&stage);
+        browser.comes_from(number);
+        let answer = browser
+            .submit("/reset", &[("address", "op@example.org")])
+            .await;
+        assert_eq!(answer.status, 200);
+        told.push(answer.text());
+    }
+    assert!(
+        told.windows(2).all(|two| two[0] == two[1]),
+        "who asks is not told"
+    );
+    let all = letters::recent(&stage.studio, 100).await.expect("letters");
+    assert_eq!(all.len(), 4);
+    let one = Browser::new(&stage);
+    let mut last = 200;
+    for number in 0..12 {
+        let address = format!("p{number}@example.org");
+        last = one
+            .submit("/reset", &[("address", &address)])
+            .await
+            .status
+            .as_u16();
+    }
+    assert_eq!(last, 429);
+}
