@@ -19,8 +19,8 @@ pub async fn page(
     let mut tx = studio.db.read().await?;
     let rows: Vec<PictureRow> = on!(tx, conn => {
         sqlx::query_as(
-            "SELECT picture.*, job.model, job.prompt FROM picture \
-             JOIN job ON job.id = picture.job_id \
+            "SELECT picture.*, job.model, job.prompt, hold.price FROM picture \
+             JOIN job ON job.id = picture.job_id LEFT JOIN hold ON hold.job_id = job.id \
              WHERE picture.person_id = $1 AND picture.id < $2 ORDER BY picture.id DESC LIMIT $3",
         )
         .bind(person.to_string())

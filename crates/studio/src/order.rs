@@ -53,6 +53,20 @@ pub enum Quality {
     High,
 }
 
+impl Quality {
+    /// Sampler steps of a model in this quality.
+    #[must_use]
+    pub fn steps(self, card: &ModelCard) -> u32 {
+        let span = card.steps;
+        let steps = match self {
+            Self::Low => span.default / 2,
+            Self::Medium => span.default,
+            Self::High => span.default * 2,
+        };
+        steps.clamp(span.min, span.max)
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
     /// A field is wrong: its name, a code for programs, and what to do.
@@ -126,19 +140,11 @@ pub async fn place(studio: &Studio, person: PersonId, form: OrderForm) -> Result
     Ok(job.ok_or_else(|| Failure::Row(format!("{} vanished", new.id)))?)
 }
 
-/// What an order would cost, without placing it. Nothing, for who is not metered.
-pub async fn quote(
-    studio: &Studio,
-    person: PersonId,
-    form: OrderForm,
-) -> Result<Quote, OrderError> {
+/// What an order would cost whoever is metered, without placing it.
+pub fn quote(studio: &Studio, person: PersonId, form: OrderForm) -> Result<Quote, OrderError> {
     let (_, card) =
         routing::route(studio, form.model.as_ref()).ok_or_else(|| no_model(studio, &form))?;
-    let new = check(studio, person, form, &card)?;
-    match credits::balance(studio, person).await? {
-        Some(_) => Ok(new.quote),
-        None => Ok(Quote::FREE),
-    }
+    Ok(check(studio, person, form, &card)?.quote)
 }
 
 async fn within(
@@ -251,12 +257,7 @@ fn count(asked: Option<u32>, max: u32) -> Result<u32, OrderError> {
 fn steps(asked: Option<u32>, quality: Quality, card: &ModelCard) -> Result<u32, OrderError> {
     let span = card.steps;
     let Some(steps) = asked else {
-        let steps = match quality {
-            Quality::Low => span.default / 2,
-            Quality::Medium => span.default,
-            Quality::High => span.default * 2,
-        };
-        return Ok(steps.clamp(span.min, span.max));
+        return Ok(quality.steps(card));
     };
     if span.contains(&steps) {
         return Ok(steps);

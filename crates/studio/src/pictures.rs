@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use db::{Tx, on};
 use domain::clock::Moment;
+use domain::credits::Credits;
 use domain::ids::{JobId, PersonId, PictureId};
 use domain::model::ModelName;
 use domain::picture::{Format, Pixels, Size};
@@ -36,6 +37,8 @@ pub struct Picture {
     pub prompt: Prompt,
     pub size_bytes: u64,
     pub sha256: String,
+    /// What it cost; absent where it was free.
+    pub price: Option<Credits>,
     pub created: Moment,
 }
 
@@ -310,8 +313,9 @@ pub(crate) async fn delete_files(studio: &Studio, blobs: &[String]) -> Result<()
 pub(crate) async fn of_job(tx: &mut Tx, job: JobId) -> Result<Vec<Picture>, Failure> {
     let rows: Vec<PictureRow> = on!(tx, conn => {
         sqlx::query_as(
-            "SELECT picture.*, job.model, job.prompt FROM picture \
-             JOIN job ON job.id = picture.job_id WHERE picture.job_id = $1 ORDER BY picture.ordinal",
+            "SELECT picture.*, job.model, job.prompt, hold.price FROM picture \
+             JOIN job ON job.id = picture.job_id LEFT JOIN hold ON hold.job_id = job.id \
+             WHERE picture.job_id = $1 ORDER BY picture.ordinal",
         )
         .bind(job.to_string())
         .fetch_all(conn)
@@ -327,8 +331,9 @@ async fn find_row(
 ) -> Result<Option<PictureRow>, Failure> {
     Ok(on!(tx, conn => {
         sqlx::query_as(
-            "SELECT picture.*, job.model, job.prompt FROM picture \
-             JOIN job ON job.id = picture.job_id WHERE picture.id = $1 AND picture.person_id = $2",
+            "SELECT picture.*, job.model, job.prompt, hold.price FROM picture \
+             JOIN job ON job.id = picture.job_id LEFT JOIN hold ON hold.job_id = job.id \
+             WHERE picture.id = $1 AND picture.person_id = $2",
         )
         .bind(id.to_string())
         .bind(person.to_string())
@@ -351,6 +356,7 @@ pub(crate) struct PictureRow {
     created_ms: i64,
     model: String,
     prompt: String,
+    price: Option<i64>,
 }
 
 impl PictureRow {
@@ -369,6 +375,7 @@ impl PictureRow {
             prompt: Prompt::new(&self.prompt).map_err(|_| row("prompt"))?,
             size_bytes: u64::try_from(self.size_bytes).map_err(|_| row("size"))?,
             sha256: self.sha256.clone(),
+            price: self.price.map(Credits::new),
             created: Moment::from_millis(self.created_ms),
             model: ModelName::new(self.model),
         })

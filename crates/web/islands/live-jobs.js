@@ -210,6 +210,9 @@ function parse(html) {
   template.innerHTML = html;
   const card = document.importNode(template.content, true).firstElementChild;
   localise(card);
+  // Each card comes with what its person has left since.
+  const purse = document.querySelector("[data-purse]");
+  if (purse && card.dataset.left) purse.textContent = card.dataset.left;
   return card;
 }
 

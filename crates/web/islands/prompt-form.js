@@ -14,7 +14,9 @@ class PromptForm extends HTMLElement {
       this.form.requestSubmit(this.querySelector("[name=choose]"));
     });
     document.addEventListener("click", (event) => this.example(event));
+    this.form.addEventListener("input", () => this.reckon());
     this.grow();
+    this.reckon();
     const isNew = !location.hash && matchMedia("(hover: hover)").matches;
     if (isNew) this.prompt.focus({ preventScroll: true });
   }
@@ -24,6 +26,22 @@ class PromptForm extends HTMLElement {
     if (CSS.supports("field-sizing", "content")) return;
     this.prompt.style.height = "auto";
     this.prompt.style.height = `${this.prompt.scrollHeight}px`;
+  }
+
+  /** What the button costs with the steps that stand there now; the server decides all the same. */
+  reckon() {
+    const { usual, bySteps, pattern, one, other } = this.button.dataset;
+    if (!usual) return;
+    const field = this.form.elements.steps;
+    const written = field?.value && field.validity.valid ? Number(field.value) : 0;
+    this.form.elements.priced_steps.value = field?.value ?? "";
+    for (const label of this.button.children) {
+      const { draw, count, base, steps } = label.dataset;
+      const each = bySteps === undefined ? Number(base) : Math.ceil((Number(base) * (written || Number(steps))) / Number(usual));
+      const credits = each * Number(count);
+      const amount = credits === 1 ? one : other.replace("{}", credits.toLocaleString(document.documentElement.lang));
+      label.textContent = pattern.replace("{}", draw).replace("{}", amount);
+    }
   }
 
   key(event) {
@@ -65,7 +83,9 @@ class PromptForm extends HTMLElement {
     }
   }
 
-  refused({ message, param }) {
+  refused({ message, param, code }) {
+    // The page then shows the price that holds.
+    if (code === "price_changed") return this.form.submit();
     const names = { negative_prompt: "negative", n: "count" };
     const field = this.form.elements[names[param] ?? param];
     this.say(message);

@@ -31,6 +31,7 @@ const STYLE: &str = concat!(
     include_str!("../style/studio.css"),
     include_str!("../style/pictures.css"),
     include_str!("../style/account.css"),
+    include_str!("../style/credits.css"),
 );
 
 const MARK: &str = include_str!("../style/mark.svg");

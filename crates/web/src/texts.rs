@@ -1,10 +1,12 @@
 //! Every text that the pages show, read from the files of a language: `texts/en.toml`, and
 //! `texts/en-people.toml` for accounts and letters.
 
+use std::borrow::Borrow;
 use std::fmt::Display;
 use std::sync::LazyLock;
 
 use domain::clock::Moment;
+use domain::credits::Credits as Amount;
 use serde::Deserialize;
 
 const CATALOGUE: &str = concat!(
@@ -54,6 +56,11 @@ pub(crate) struct Plural {
 }
 
 impl Plural {
+    /// The text for many, with `{}` where their number goes.
+    pub(crate) fn many(&self) -> &str {
+        &self.other.0
+    }
+
     pub(crate) fn of(&self, n: u32) -> String {
         if n == 1 {
             self.one.fill(&n)
@@ -76,12 +83,15 @@ macro_rules! texts {
 pub(crate) struct Texts {
     pub(crate) language: String,
     months: Vec<String>,
+    /// Between each three digits of a large number.
+    thousands: String,
     pub(crate) frame: Frame,
     time: Time,
     pub(crate) studio: Studio,
     pub(crate) job: Job,
     pub(crate) picture: Picture,
     pub(crate) pictures: Pictures,
+    pub(crate) credits: Credits,
     pub(crate) about: About,
     pub(crate) door: Door,
     pub(crate) account: Account,
@@ -118,6 +128,14 @@ texts! {
         String: title again remix copy copied download delete delete_sure delete_do model size
             seed file drawn close earlier later all;
         Pattern: download_as kilobytes;
+    }
+    Credits {
+        String: title heading free prices prices_what price_size price_larger by_steps
+            statement none time what change balance welcome nothing_drawn download csv json
+            newest older cost agree;
+        Pattern: left held button grant until drawn_some up_to grant_left price_usual
+            cost_each cost_of charged_of price_changed ended;
+        Plural: amount drawn for_pictures;
     }
     Pictures {
         String: title heading none none_what to_studio older newest;
@@ -177,6 +195,48 @@ pub(crate) struct LetterText {
 impl Texts {
     pub(crate) fn get() -> &'static Self {
         &ENGLISH
+    }
+
+    /// `1,200 credits`
+    pub(crate) fn credits(&self, credits: impl Borrow<Amount>) -> String {
+        let credits = *credits.borrow();
+        let amount = &self.credits.amount;
+        if credits.get() == 1 {
+            return amount.one.fill(&1);
+        }
+        amount.other.fill(&self.number(credits))
+    }
+
+    /// `1,200`
+    pub(crate) fn number(&self, credits: impl Borrow<Amount>) -> String {
+        let credits = *credits.borrow();
+        let digits = credits.get().unsigned_abs().to_string();
+        let mut grouped = String::new();
+        for (place, digit) in digits.chars().enumerate() {
+            if place > 0 && (digits.len() - place).is_multiple_of(3) {
+                grouped.push_str(&self.thousands);
+            }
+            grouped.push(digit);
+        }
+        // The minus sign, not the hyphen.
+        let sign = if credits < Amount::ZERO {
+            "\u{2212}"
+        } else {
+            ""
+        };
+        format!("{sign}{grouped}")
+    }
+
+    /// `+1,200`
+    pub(crate) fn change(&self, credits: impl Borrow<Amount>) -> String {
+        let credits = *credits.borrow();
+        let sign = if credits > Amount::ZERO { "+" } else { "" };
+        format!("{sign}{}", self.number(credits))
+    }
+
+    /// The date alone.
+    pub(crate) fn day(&self, moment: Moment) -> String {
+        crate::when::day(moment, &self.months)
     }
 
     /// A length of time, rounded as people do.

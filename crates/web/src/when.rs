@@ -29,6 +29,15 @@ pub(crate) fn exact(moment: Moment, months: &[String]) -> String {
     format!("{day} {month} {year}, {hour:02}:{minute:02} UTC")
 }
 
+/// `22 Nov 2026`
+pub(crate) fn day(moment: Moment, months: &[String]) -> String {
+    let Civil {
+        year, month, day, ..
+    } = civil(moment);
+    let month = months.get(month as usize - 1).map_or("", String::as_str);
+    format!("{day} {month} {year}")
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Civil {
     year: i64,

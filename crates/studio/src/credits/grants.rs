@@ -58,6 +58,7 @@ pub struct Grant {
     pub id: GrantId,
     pub credits: Credits,
     pub remaining: Credits,
+    pub is_welcome: bool,
     pub reason: String,
     pub created: Moment,
     pub ends: Option<Moment>,
@@ -217,35 +218,42 @@ async fn write(
 /// A person's grants that have something left, those first that end first.
 pub async fn open_grants(studio: &Studio, person: PersonId) -> Result<Vec<Grant>, Failure> {
     let mut tx = studio.db.read().await?;
-    let rows: Vec<(String, i64, i64, String, i64, Option<i64>)> = on!(tx, conn => {
+    let rows: Vec<GrantRow> = on!(tx, conn => {
         sqlx::query_as(
-            "SELECT id, credits, remaining, reason, created_ms, ends_ms FROM credit_grant \
-             WHERE person_id = $1 AND remaining > 0 ORDER BY ends_ms NULLS LAST, id",
+            "SELECT * FROM credit_grant WHERE person_id = $1 AND remaining > 0 \
+             ORDER BY ends_ms NULLS LAST, id",
         )
         .bind(person.to_string())
         .fetch_all(conn)
         .await
     })?;
-    let grant = |(id, credits, remaining, reason, created_ms, ends_ms): (
-        String,
-        _,
-        _,
-        _,
-        _,
-        Option<i64>,
-    )| {
+    rows.into_iter().map(GrantRow::into_grant).collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct GrantRow {
+    id: String,
+    credits: i64,
+    remaining: i64,
+    kind: String,
+    reason: String,
+    created_ms: i64,
+    ends_ms: Option<i64>,
+}
+
+impl GrantRow {
+    fn into_grant(self) -> Result<Grant, Failure> {
+        let bad = |_| Failure::Row(format!("grant {}", self.id));
         Ok(Grant {
-            id: id
-                .parse()
-                .map_err(|_| Failure::Row(format!("grant {id}")))?,
-            credits: Credits::new(credits),
-            remaining: Credits::new(remaining),
-            reason,
-            created: Moment::from_millis(created_ms),
-            ends: ends_ms.map(Moment::from_millis),
+            id: self.id.parse().map_err(bad)?,
+            credits: Credits::new(self.credits),
+            remaining: Credits::new(self.remaining),
+            is_welcome: self.kind == "welcome",
+            reason: self.reason,
+            created: Moment::from_millis(self.created_ms),
+            ends: self.ends_ms.map(Moment::from_millis),
         })
-    };
-    rows.into_iter().map(grant).collect()
+    }
 }
 
 pub(super) async fn any_ended(studio: &Studio, person: PersonId) -> Result<bool, Failure> {

@@ -12,6 +12,7 @@ pub mod grants;
 pub mod hold;
 pub mod ledger;
 pub mod price;
+pub mod statement;
 
 use db::on;
 use domain::credits::Credits;
@@ -19,7 +20,7 @@ use domain::ids::PersonId;
 
 pub(crate) use hold::of_job;
 pub use hold::{Charge, Held, NewHold, Refusal, hold, settle};
-pub use price::{Operation, PriceList, Quote};
+pub use price::{Operation, Price, PriceList, Quote};
 
 use crate::{Failure, Studio};
 

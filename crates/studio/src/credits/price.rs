@@ -6,6 +6,7 @@ use domain::credits::Credits;
 use domain::model::{ModelCard, ModelName};
 use domain::picture::Size;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 /// The list that holds where the operator names none.
@@ -42,11 +43,6 @@ pub struct Quote {
 }
 
 impl Quote {
-    pub const FREE: Self = Self {
-        price: Credits::ZERO,
-        pictures: 0,
-    };
-
     /// Beyond all that can be paid counts as the most that there is.
     #[must_use]
     pub fn total(self) -> Credits {
@@ -67,6 +63,8 @@ pub struct Welcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PriceList {
     pub welcome: Welcome,
+    /// Changes whenever a price does, so that a page knows whether it shows old ones.
+    edition: String,
     /// Those that name a model come before those for every model.
     prices: Vec<(Option<ModelName>, Operation, Price)>,
 }
@@ -123,9 +121,16 @@ impl PriceList {
             let at = error.span().map_or(0, |span| span.start);
             wrong(at, error.message().to_owned())
         })?;
+        let hash = Sha256::digest(text);
+        let edition = hash.iter().take(6);
         written
-            .checked()
+            .checked(edition.map(|byte| format!("{byte:02x}")).collect())
             .map_err(|Mistake { at, says }| wrong(at, says))
+    }
+
+    #[must_use]
+    pub fn edition(&self) -> &str {
+        &self.edition
     }
 
     /// What a model takes for an operation.
@@ -226,7 +231,7 @@ fn mistake<T>(place: &Spanned<T>, says: impl Into<String>) -> Mistake {
 }
 
 impl Written {
-    fn checked(self) -> Result<PriceList, Mistake> {
+    fn checked(self, edition: String) -> Result<PriceList, Mistake> {
         let mut prices: Vec<(Option<ModelName>, Operation, Price)> = Vec::new();
         for written in self.price.get_ref() {
             let one = written.get_ref();
@@ -260,6 +265,7 @@ impl Written {
         }
         Ok(PriceList {
             welcome: self.welcome.checked()?,
+            edition,
             prices,
         })
     }

@@ -16,7 +16,7 @@ use studio::order::{self, OrderForm, Prose, Quality};
 use studio::pictures::{self, Picture};
 
 use super::fields::Fields;
-use super::{Origin, pictures as shown, streaming};
+use super::{Origin, credits, pictures as shown, streaming};
 use crate::Site;
 use crate::caller::Asker;
 use crate::problem::Problem;
@@ -248,6 +248,7 @@ async fn whole(
         "job_id": job.id,
         "model": job.model,
         "unknown_words": job.unknown_words,
+        "credits": credits::of_job(job),
         "error": job.error.as_ref().map(|error| json!({ "code": error.code, "message": error.message })),
     });
     extend(&mut body, look(answer, job.size));

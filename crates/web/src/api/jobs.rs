@@ -8,7 +8,7 @@ use studio::Studio;
 use studio::jobs::progress::Progress;
 use studio::jobs::{self, Job, Removal, State as JobState};
 
-use super::{Origin, Paging, pictures};
+use super::{Origin, Paging, credits, pictures};
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::texts::Texts;
@@ -97,6 +97,7 @@ pub(super) fn job(studio: &Studio, origin: &Origin, job: &Job) -> Value {
         "started_at": job.started.map(|at| at.as_seconds()),
         "finished_at": job.finished.map(|at| at.as_seconds()),
         "unknown_words": job.unknown_words,
+        "credits": credits::of_job(job),
         "error": job.error.as_ref().map(|error| json!({ "code": error.code, "message": error.message })),
         "pictures": pictures,
     });

@@ -1,6 +1,7 @@
 //! The public API below `/v1`: what existing clients already speak, and a little of our own.
 //! Described in `docs/api.md`.
 
+mod credits;
 mod events;
 mod fields;
 mod health;
@@ -21,6 +22,7 @@ use axum::routing::{get, post};
 use crate::Site;
 use crate::problem::Problem;
 
+pub(crate) use credits::entry;
 pub(crate) use fields::pairs;
 pub(crate) use jobs::live_text;
 pub(crate) use pictures::{answer, caching, content_path, is_known};
@@ -44,6 +46,8 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/v1/pictures/{id}/content", get(pictures::content))
         .route("/openapi.json", get(openapi::document))
         .route("/docs", get(openapi::page))
+        .route("/v1/credits", get(credits::show))
+        .route("/v1/credits/entries", get(credits::entries))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
 }

@@ -6,27 +6,36 @@ use axum::http::StatusCode;
 use domain::model::{ModelCard, Place};
 use domain::picture::Format;
 use serde_json::{Value, json};
+use studio::credits::PriceList;
 use studio::routing;
 
+use super::credits;
 use super::images::MAX_PARTIAL_IMAGES;
 use crate::Site;
+use crate::caller::Caller;
 use crate::problem::Problem;
 
-pub(super) async fn list(State(site): State<Site>) -> Json<Value> {
+pub(super) async fn list(
+    State(site): State<Site>,
+    Caller(person): Caller,
+) -> Result<Json<Value>, Problem> {
+    let prices = credits::prices(&site.studio, person).await?;
     let data: Vec<Value> = routing::models(&site.studio)
         .iter()
-        .map(|card| model(&site, card))
+        .map(|card| model(&site, card, prices.as_deref()))
         .collect();
-    Json(json!({ "object": "list", "data": data }))
+    Ok(Json(json!({ "object": "list", "data": data })))
 }
 
 pub(super) async fn show(
     State(site): State<Site>,
+    Caller(person): Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let cards = routing::models(&site.studio);
     if let Some(card) = cards.iter().find(|card| card.name.as_str() == id) {
-        return Ok(Json(model(&site, card)));
+        let prices = credits::prices(&site.studio, person).await?;
+        return Ok(Json(model(&site, card, prices.as_deref())));
     }
     let names: Vec<&str> = cards.iter().map(|card| card.name.as_str()).collect();
     let message = format!(
@@ -40,7 +49,7 @@ pub(super) async fn show(
     })
 }
 
-fn model(site: &Site, card: &ModelCard) -> Value {
+fn model(site: &Site, card: &ModelCard, prices: Option<&PriceList>) -> Value {
     let owner = match &card.place {
         Place::Here => "pinhole",
         Place::Provider { name, .. } => name,
@@ -55,7 +64,7 @@ fn model(site: &Site, card: &ModelCard) -> Value {
         "about": card.about,
         "licence": card.licence,
         "where": card.place,
-        "price": { "credits_per_picture": 0 },
+        "price": credits::price(card, prices),
         "capabilities": {
             "sizes": card.sizes,
             "steps": card.steps,

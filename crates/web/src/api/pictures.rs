@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::credits::Credits;
 use domain::ids::PictureId;
 use domain::picture::Format;
 use serde_json::{Value, json};
@@ -167,6 +168,7 @@ pub(super) fn picture(origin: &Origin, picture: &Picture) -> Value {
         "size": picture.size,
         "bytes": picture.size_bytes,
         "sha256": picture.sha256,
+        "credits": picture.price.unwrap_or(Credits::ZERO),
         "created_at": picture.created.as_seconds(),
         "url": origin.url(&content_path(picture.id)),
     })

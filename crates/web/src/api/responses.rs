@@ -15,6 +15,7 @@ use studio::jobs::{self, Job};
 use studio::pictures;
 use studio::routing;
 
+use super::credits;
 use super::fields::Fields;
 use super::images::{self, Answer, HangUp};
 use super::streaming::{Events, Gone, open, send};
@@ -24,7 +25,7 @@ use crate::problem::Problem;
 
 const TOOL: &str = "image_generation";
 /// What a tool says about its picture; the rest of it is about things that are not drawn here.
-const TOOL_FIELDS: [&str; 9] = [
+const TOOL_FIELDS: [&str; 10] = [
     "model",
     "size",
     "quality",
@@ -34,6 +35,7 @@ const TOOL_FIELDS: [&str; 9] = [
     "moderation",
     "partial_images",
     "seed",
+    "max_credits",
 ];
 
 pub(super) async fn create(
@@ -225,6 +227,7 @@ impl Turn {
             "temperature": null,
             "top_p": null,
             "usage": usage,
+            "credits": credits::of_job(over.unwrap_or(&self.job)),
         })
     }
 

@@ -15,6 +15,7 @@ use studio::pictures;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::credits;
 use super::images::{self, Answer, HangUp};
 use crate::Site;
 use crate::problem::Problem;
@@ -131,6 +132,7 @@ async fn completed(site: &Site, job: &Job, answer: &Answer, events: &Events) -> 
             "picture_id": picture.id,
             "seed": picture.seed,
             "unknown_words": job.unknown_words,
+            "credits": credits::of_job(job),
         });
         images::extend(&mut event, images::look(answer, picture.size));
         send(events, "image_generation.completed", &event).await?;

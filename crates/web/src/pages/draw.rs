@@ -4,10 +4,13 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use domain::credits::Credits;
 use domain::ids::{JobId, PersonId};
 use studio::jobs::{self, Job, Removal};
-use studio::{Studio, order, routing};
+use studio::order::OrderError;
+use studio::{Failure, Studio, order, routing};
 
+use super::credits::Purse;
 use super::form::{self, Written};
 use super::job_card::JobCard;
 use super::{Shown, onward, render, studio as studio_page, wants_part};
@@ -15,6 +18,7 @@ use crate::api::pairs;
 use crate::caller::Caller;
 use crate::guard;
 use crate::problem::Problem;
+use crate::texts::Texts;
 
 pub(super) async fn draw(
     State(studio): State<Studio>,
@@ -27,14 +31,32 @@ pub(super) async fn draw(
         return Ok(studio_page::page(&studio, person, written, None, None).await?);
     }
     match place(&studio, person, &written).await {
-        Ok(job) => Ok(ordered(&studio, &headers, job)),
+        Ok(job) => Ok(ordered(&studio, &headers, job).await?),
         Err(problem) if wants_part(&headers) => Ok(problem.into_response()),
         Err(problem) => Ok(studio_page::page(&studio, person, written, None, Some(problem)).await?),
     }
 }
 
 async fn place(studio: &Studio, person: PersonId, written: &Written) -> Result<Job, Problem> {
-    Ok(order::place(studio, person, written.order()?).await?)
+    let mut form = written.order()?;
+    if Purse::of(studio, person).await?.is_some() {
+        let quoted = order::quote(studio, person, form.clone())?.total();
+        let priced = written.as_priced().order();
+        let shown = priced.and_then(|form| Ok(order::quote(studio, person, form)?.total()));
+        let is_current = written.prices == studio.prices.edition();
+        if !is_current || shown.is_ok_and(|shown| shown < quoted) {
+            return Err(price_changed(quoted));
+        }
+        form.max_credits = Some(quoted);
+    }
+    Ok(order::place(studio, person, form).await?)
+}
+
+/// The person agreed to another price, or saw none.
+fn price_changed(quoted: Credits) -> Problem {
+    let t = Texts::get();
+    let message = t.credits.price_changed.fill(&t.credits(quoted));
+    Problem::new(StatusCode::CONFLICT, "price_changed", message)
 }
 
 /// `job=job_…`: the same words and settings with a new seed.
@@ -45,7 +67,10 @@ pub(super) async fn again(
     body: Body,
 ) -> Response {
     match repeat(&studio, person, &headers, body).await {
-        Ok(job) => ordered(&studio, &headers, job),
+        Ok(job) => match ordered(&studio, &headers, job).await {
+            Ok(response) => response,
+            Err(failure) => told(failure.into(), &headers),
+        },
         Err(problem) => told(problem, &headers),
     }
 }
@@ -57,15 +82,29 @@ async fn repeat(
     body: Body,
 ) -> Result<Job, Problem> {
     let fields = pairs(&guard::body::read(headers, body).await?);
-    let id = fields
-        .into_iter()
-        .find(|(name, _)| name == "job")
-        .and_then(|(_, id)| id.parse::<JobId>().ok());
+    let field = |wanted: &str| {
+        let mut named = fields.iter().filter(|(name, _)| name == wanted);
+        named.next().map(|(_, value)| value.as_str())
+    };
+    let id = field("job").and_then(|id| id.parse::<JobId>().ok());
     let former = jobs::find(studio, person, id.ok_or_else(Problem::no_job)?)
         .await?
         .ok_or_else(Problem::no_job)?;
     let card = routing::route(studio, Some(&former.model)).map(|(_, card)| card);
-    Ok(order::place(studio, person, form::again(&former, card.as_ref())).await?)
+    let mut form = form::again(&former, card.as_ref());
+    if Purse::of(studio, person).await?.is_some() {
+        let agreed = field("agreed").and_then(|credits| credits.parse().ok());
+        form.max_credits = Some(Credits::new(agreed.unwrap_or(0)));
+    }
+    match order::place(studio, person, form).await {
+        Err(OrderError::AboveMaximum { quoted, .. }) => {
+            let t = Texts::get();
+            let now = t.credits.price_changed.fill(&t.credits(quoted));
+            let message = format!("{now} {}", t.credits.agree);
+            Err(Problem::new(StatusCode::CONFLICT, "price_changed", message))
+        }
+        placed => Ok(placed?),
+    }
 }
 
 pub(super) async fn cancel(
@@ -75,7 +114,10 @@ pub(super) async fn cancel(
     headers: HeaderMap,
 ) -> Response {
     match cancelled(&studio, person, &id).await {
-        Ok(job) => ordered(&studio, &headers, job),
+        Ok(job) => match ordered(&studio, &headers, job).await {
+            Ok(response) => response,
+            Err(failure) => told(failure.into(), &headers),
+        },
         Err(problem) => told(problem, &headers),
     }
 }
@@ -111,11 +153,13 @@ async fn removed(studio: &Studio, person: PersonId, id: &str) -> Result<(), Prob
 }
 
 /// The job's card for an island, the studio at that card for a browser.
-fn ordered(studio: &Studio, headers: &HeaderMap, job: Job) -> Response {
+async fn ordered(studio: &Studio, headers: &HeaderMap, job: Job) -> Result<Response, Failure> {
     if wants_part(headers) {
-        return render(StatusCode::CREATED, &JobCard::new(studio, job));
+        let purse = Purse::of(studio, job.person).await?;
+        let card = JobCard::new(studio, job, purse.as_ref());
+        return Ok(render(StatusCode::CREATED, &card));
     }
-    onward(&format!("/#{}", job.id))
+    Ok(onward(&format!("/#{}", job.id)))
 }
 
 fn told(problem: Problem, headers: &HeaderMap) -> Response {

@@ -1,7 +1,9 @@
 //! The form in which a person orders: what they wrote in it, and what the chosen model offers.
 
+use domain::credits::Credits;
 use domain::model::{ModelCard, ModelName, Place};
 use domain::picture::Size;
+use studio::credits::{Operation, Price, PriceList, Quote};
 use studio::jobs::Job;
 use studio::order::{OrderForm, Prose, Quality};
 
@@ -28,6 +30,10 @@ pub(super) struct Written {
     pub(super) seed: String,
     pub(super) steps: String,
     pub(super) guidance: String,
+    /// For which prices, model and steps the button showed what it costs.
+    pub(super) prices: String,
+    pub(super) priced_model: String,
+    pub(super) priced_steps: String,
     /// The button that only changes the model was pressed.
     pub(super) choose: bool,
 }
@@ -46,6 +52,9 @@ impl Written {
                 "seed" => &mut written.seed,
                 "steps" => &mut written.steps,
                 "guidance" => &mut written.guidance,
+                "prices" => &mut written.prices,
+                "priced_model" => &mut written.priced_model,
+                "priced_steps" => &mut written.priced_steps,
                 "choose" => {
                     written.choose = true;
                     continue;
@@ -84,6 +93,15 @@ impl Written {
                 _ => String::new(),
             },
             ..Self::default()
+        }
+    }
+
+    /// The same order with the settings that the button's price was for.
+    pub(super) fn as_priced(&self) -> Self {
+        Self {
+            model: self.priced_model.clone(),
+            steps: self.priced_steps.clone(),
+            ..self.clone()
         }
     }
 
@@ -165,18 +183,41 @@ pub(super) struct Example {
     pub(super) picture: Option<String>,
 }
 
+/// What the button says for one choice of count, quality and shape.
+pub(super) struct Label {
+    /// Names the choices, for the style to show the one label that fits.
+    pub(super) classes: String,
+    pub(super) text: String,
+    /// What the label says without the price.
+    pub(super) draw: String,
+    /// What a script needs to reckon with other steps: credits for one picture in the usual number
+    /// of steps, and the steps of this label's quality.
+    pub(super) base: Credits,
+    pub(super) steps: u32,
+    pub(super) count: u32,
+}
+
 /// Everything about the form that depends on the model.
 pub(super) struct Controls {
     pub(super) models: Vec<Choice>,
     pub(super) shapes: Vec<Choice>,
     pub(super) counts: Vec<Choice>,
     pub(super) qualities: Vec<Choice>,
+    pub(super) labels: Vec<Label>,
+    /// The price of each picture follows its steps.
+    pub(super) by_steps: bool,
     pub(super) card: ModelCard,
     pub(super) examples: Vec<Example>,
 }
 
 impl Controls {
-    pub(super) fn new(t: &Texts, cards: &[ModelCard], card: ModelCard, written: &Written) -> Self {
+    pub(super) fn new(
+        t: &Texts,
+        cards: &[ModelCard],
+        card: ModelCard,
+        written: &Written,
+        prices: Option<&PriceList>,
+    ) -> Self {
         let choice = |value: &str, label: &str, chosen: bool| Choice {
             value: value.to_owned(),
             label: label.to_owned(),
@@ -199,12 +240,19 @@ impl Controls {
             .ok()
             .filter(|n| COUNTS.contains(n))
             .unwrap_or(DEFAULT_COUNT);
+        let shapes = shapes(t, &card, written.size.parse().ok());
+        let price = prices.map(|prices| prices.price(&card.name, Operation::Draw));
         Self {
+            labels: match price {
+                None => COUNTS.map(|n| unpriced(t, n)).into(),
+                Some(price) => priced(t, &card, &shapes, price, written),
+            },
+            by_steps: price.is_some_and(|price| price.by_steps),
             models: cards
                 .iter()
                 .map(|one| choice(one.name.as_str(), &one.title, one.name == card.name))
                 .collect(),
-            shapes: shapes(t, &card, written.size.parse().ok()),
+            shapes,
             counts: COUNTS
                 .iter()
                 .map(|n| choice(&n.to_string(), &words.draw.of(*n), *n == count))
@@ -233,6 +281,69 @@ impl Controls {
     pub(super) fn has_steps(&self) -> bool {
         self.card.steps.min < self.card.steps.max
     }
+}
+
+fn unpriced(t: &Texts, count: u32) -> Label {
+    let draw = t.studio.draw.of(count);
+    Label {
+        classes: format!("n{count} any"),
+        text: draw.clone(),
+        draw,
+        base: Credits::ZERO,
+        steps: 0,
+        count,
+    }
+}
+
+/// One label for each count, quality and shape; steps that were written hold in every quality.
+fn priced(
+    t: &Texts,
+    card: &ModelCard,
+    shapes: &[Choice],
+    price: &Price,
+    written: &Written,
+) -> Vec<Label> {
+    let named = [
+        ("low", Quality::Low),
+        ("medium", Quality::Medium),
+        ("high", Quality::High),
+    ];
+    let steps_written = written.steps.trim().parse::<u32>().ok();
+    let steps_written = steps_written.filter(|steps| card.steps.contains(steps));
+    let mut sizes: Vec<Size> = shapes
+        .iter()
+        .filter_map(|one| one.value.parse().ok())
+        .collect();
+    if sizes.is_empty() {
+        sizes.push(card.sizes.default);
+    }
+    let mut labels = Vec::new();
+    for count in COUNTS {
+        for (name, quality) in named {
+            for (place, size) in sizes.iter().enumerate() {
+                let steps = quality.steps(card);
+                let counted = steps_written.unwrap_or(steps);
+                let each = price.of(*size, counted, card.steps.default);
+                let quote = Quote {
+                    price: each,
+                    pictures: count,
+                };
+                let draw = t.studio.draw.of(count);
+                labels.push(Label {
+                    classes: format!("n{count} {name} s{place}"),
+                    text: t
+                        .credits
+                        .button
+                        .fill_all(&[&draw, &t.credits(quote.total())]),
+                    draw,
+                    base: price.of_size(*size),
+                    steps,
+                    count,
+                });
+            }
+        }
+    }
+    labels
 }
 
 fn examples(card: &ModelCard) -> Vec<Example> {

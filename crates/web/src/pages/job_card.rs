@@ -4,12 +4,14 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use domain::clock::Moment;
+use domain::credits::Credits;
 use domain::ids::JobId;
 use domain::picture::Size;
 use studio::Studio;
 use studio::jobs::progress::Progress;
 use studio::jobs::{self, Job, State as JobState};
 
+use super::credits::Purse;
 use crate::api::live_text;
 use crate::caller::Caller;
 use crate::problem::Problem;
@@ -23,13 +25,20 @@ pub(super) struct JobCard {
     job: Job,
     live: Option<Progress>,
     now: Moment,
+    /// `196 credits left`, where the person is metered.
+    left: Option<String>,
+    /// What the same order would cost now.
+    again: Option<Credits>,
 }
 
 impl JobCard {
-    pub(super) fn new(studio: &Studio, job: Job) -> Self {
+    pub(super) fn new(studio: &Studio, job: Job, purse: Option<&Purse>) -> Self {
         let live = jobs::glance(studio, &job);
+        let t = Texts::get();
         Self {
-            t: Texts::get(),
+            t,
+            left: purse.map(|purse| purse.left(t)),
+            again: purse.and_then(|purse| purse.again(studio, &job)),
             job,
             live,
             now: studio.clock.now(),
@@ -78,6 +87,37 @@ impl JobCard {
         self.t.ago(self.job.created, self.now)
     }
 
+    /// What it costs at most, or did cost; `None` where nothing.
+    fn cost(&self) -> Option<String> {
+        let words = &self.t.credits;
+        let charge = self.job.charge?;
+        let quoted = self.t.credits(charge.quoted);
+        match charge.charged {
+            None => Some(words.cost_of.fill(&quoted)),
+            Some(charged) if charged.is_zero() => None,
+            Some(charged) if charged == charge.quoted => Some(quoted),
+            Some(charged) => Some(words.charged_of.fill_two(&self.t.number(charged), &quoted)),
+        }
+    }
+
+    /// `Draw again · 4 credits`
+    fn again_label(&self) -> String {
+        let words = &self.t.job;
+        let label = if self.job.pictures.is_empty() {
+            &words.try_again
+        } else {
+            &words.again
+        };
+        match self.again {
+            Some(cost) => self
+                .t
+                .credits
+                .button
+                .fill_all(&[label, &self.t.credits(cost)]),
+            None => label.clone(),
+        }
+    }
+
     fn steps(&self) -> String {
         self.t.job.steps.of(self.job.steps)
     }
@@ -92,5 +132,6 @@ pub(super) async fn show(
     let job = jobs::find(&studio, person, id)
         .await?
         .ok_or_else(Problem::no_job)?;
-    Ok(super::ok(&JobCard::new(&studio, job)))
+    let purse = Purse::of(&studio, person).await?;
+    Ok(super::ok(&JobCard::new(&studio, job, purse.as_ref())))
 }

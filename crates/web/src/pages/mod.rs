@@ -3,6 +3,7 @@
 mod about;
 mod account;
 mod door;
+mod credits;
 mod draw;
 mod form;
 mod job_card;
@@ -37,6 +38,7 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/letters", get(letters::list))
         .merge(door::routes())
         .merge(account::routes())
+        .merge(credits::routes())
 }
 
 /// An island asks for a part of a page by this header, and gets that part or a JSON error.

@@ -4,11 +4,13 @@ use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use domain::credits::Credits;
 use domain::ids::PictureId;
 use domain::picture::Format;
 use studio::pictures::{self, Picture};
-use studio::{Studio, gallery};
+use studio::{Studio, gallery, jobs};
 
+use super::credits::Purse;
 use super::{Shown, ok, onward, wants_part};
 use crate::api::{answer, caching, content_path, is_known, pairs};
 use crate::caller::Caller;
@@ -67,6 +69,8 @@ struct PicturePage {
 struct PictureView {
     t: &'static Texts,
     picture: Picture,
+    /// What its order would cost again.
+    again: Option<Credits>,
 }
 
 impl PictureView {
@@ -93,6 +97,19 @@ impl PictureView {
             .fill(&self.picture.size_bytes.div_ceil(1000))
     }
 
+    /// `Draw again · 4 credits`
+    fn again_label(&self) -> String {
+        let label = &self.t.picture.again;
+        match self.again {
+            Some(cost) => self
+                .t
+                .credits
+                .button
+                .fill_all(&[label, &self.t.credits(cost)]),
+            None => label.clone(),
+        }
+    }
+
     fn exact(&self) -> String {
         self.t.exact(self.picture.created)
     }
@@ -113,7 +130,13 @@ pub(super) async fn show(
         .await?
         .ok_or_else(Problem::no_picture)?;
     let t = Texts::get();
-    let view = PictureView { t, picture };
+    let again = match Purse::of(&studio, person).await? {
+        Some(purse) => jobs::find(&studio, person, picture.job)
+            .await?
+            .and_then(|job| purse.again(&studio, &job)),
+        None => None,
+    };
+    let view = PictureView { t, picture, again };
     if wants_part(&headers) {
         return Ok(ok(&view));
     }

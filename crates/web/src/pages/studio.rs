@@ -8,6 +8,7 @@ use domain::ids::{JobId, PersonId};
 use domain::model::ModelName;
 use studio::{Studio, jobs, routing};
 
+use super::credits::Purse;
 use super::form::{Controls, Written};
 use super::job_card::JobCard;
 use super::{Shown, render};
@@ -27,6 +28,7 @@ struct StudioPage {
     controls: Controls,
     /// The field that is wrong, and what to do.
     mistake: Option<(String, String)>,
+    purse: Option<Purse>,
     feed: Vec<JobCard>,
     /// The last job of this page, where there are older ones.
     older: Option<JobId>,
@@ -115,14 +117,18 @@ pub(super) async fn page(
         ));
     };
     let work = jobs::recent(studio, person, before, JOBS_PER_PAGE).await?;
-    let cards = work.items.into_iter().map(|job| JobCard::new(studio, job));
+    let purse = Purse::of(studio, person).await?;
+    let cards = work.items.into_iter();
+    let cards = cards.map(|job| JobCard::new(studio, job, purse.as_ref()));
+    let feed = cards.collect();
     let status = mistake
         .as_ref()
         .map_or(StatusCode::OK, |problem| problem.status);
+    let prices = purse.as_ref().map(|purse| purse.prices.as_ref());
     let page = StudioPage {
         t,
         here: "studio",
-        controls: Controls::new(t, &routing::models(studio), card, &form),
+        controls: Controls::new(t, &routing::models(studio), card, &form, prices),
         form,
         mistake: mistake.map(|problem| {
             (
@@ -130,7 +136,8 @@ pub(super) async fn page(
                 problem.message,
             )
         }),
-        feed: cards.collect(),
+        purse,
+        feed,
         older: work.next,
         is_newest: before.is_none(),
     };

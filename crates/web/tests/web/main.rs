@@ -5,6 +5,7 @@ mod accounts;
 mod bad_input;
 mod browser;
 mod contract;
+mod credits;
 mod generations;
 mod guards;
 mod guessing;

@@ -18,7 +18,7 @@ use domain::randomness::Randomness;
 use futures::StreamExt;
 use outside::shelf::Shelf;
 use serde_json::Value;
-use studio::credits::PriceList;
+use studio::credits::{PriceList, grants};
 use studio::jobs::progress::Board;
 use studio::jobs::worker::{self, Stop};
 use studio::{Limits, Studio, accounts};
@@ -28,7 +28,8 @@ use web::Site;
 
 use crate::contract::Contract;
 
-/// Takes one permit for each step of a pass. Prompts with "storm" fail, and "zeppelin" is a word
+/// Takes one permit for each step of a pass. Prompts with "storm" fail, those with "squall" where
+/// the seed is odd, and "zeppelin" is a word
 /// that it does not know.
 #[derive(Debug)]
 pub(crate) struct ScriptedPainter {
@@ -121,6 +122,11 @@ fn finish(brief: &Brief) -> Result<Painted, PaintError> {
     let words = brief.prompt.expose();
     if words.contains("storm") {
         return Err(PaintError::Failed("a cable came loose".to_owned()));
+    }
+    if words.contains("squall") && brief.seed % 2 == 1 {
+        return Err(PaintError::Failed(
+            "every other cable came loose".to_owned(),
+        ));
     }
     let unknown_words = words.contains("zeppelin").then(|| "zeppelin".to_owned());
     Ok(Painted {
@@ -265,6 +271,46 @@ impl Stage {
             .oneshot(request)
             .await
             .expect("infallible")
+    }
+
+    /// From now on its person has the welcome grant, and pays.
+    pub(crate) async fn meter(&self) {
+        let person = accounts::local_person(&self.studio)
+            .await
+            .expect("a person");
+        let mut tx = self.studio.db.write().await.expect("begins");
+        grants::open_account(&self.studio, &mut tx, person)
+            .await
+            .expect("opens");
+        tx.commit().await.expect("commits");
+    }
+
+    /// The job of an order that nobody waits for.
+    pub(crate) async fn async_order(&self, body: &Value) -> Value {
+        let mut request = json("/v1/images/generations", body);
+        request
+            .headers_mut()
+            .insert("prefer", "respond-async".parse().expect("a value"));
+        let answer = self.send(request).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+        answer.json()
+    }
+
+    /// The fields of the studio's form with what the page says about its prices.
+    pub(crate) async fn priced(&self, fields: &[(&str, &str)]) -> Vec<(String, String)> {
+        let html = self.get("/").await.text();
+        let mut all: Vec<(String, String)> = Vec::new();
+        for name in ["prices", "priced_model", "priced_steps"] {
+            let mark = format!("name=\"{name}\" value=\"");
+            let rest = html.split(&mark).nth(1).expect("a hidden field");
+            let value = rest.split('"').next().expect("a value");
+            all.push((name.to_owned(), value.to_owned()));
+        }
+        let given = fields
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        all.extend(given);
+        all
     }
 
     /// Orders one picture and waits until it is there.
