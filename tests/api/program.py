@@ -92,9 +92,9 @@ class Program:
         return (self.folder / f"log-{self.starts}").read_text(errors="replace")
 
 
-def run(*arguments, binary=BINARY, cwd, data=None, timeout=120, **popen):
+def run(*arguments, binary=BINARY, cwd, data=None, more=None, timeout=120, **popen):
     """Runs a command of the program to its end."""
-    variables = {} if data is None else {"PINHOLE_DATA": data}
+    variables = ({} if data is None else {"PINHOLE_DATA": data}) | (more or {})
     return subprocess.run(
         [binary, *arguments],
         cwd=cwd,

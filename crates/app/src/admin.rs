@@ -4,8 +4,9 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
+use domain::clock::Moment;
 use domain::credits::Credits;
 use domain::ids::{GrantId, PersonId};
 use domain::personal::Address;
@@ -14,7 +15,8 @@ use serde_json::json;
 use studio::Studio;
 use studio::accounts::key::{self, NewKey};
 use studio::accounts::person::{self, Account};
-use studio::credits::grants::NewGrant;
+use studio::credits::grants::{self, NewGrant};
+use studio::credits::{self, ledger};
 
 use crate::place::{HouseArgs, Place};
 
@@ -23,6 +25,32 @@ pub(crate) enum AdminCommand {
     /// People with accounts: add, list, give a role, make a key
     #[command(subcommand)]
     Person(PersonCommand),
+    /// Credits: give some to somebody, check the books
+    #[command(subcommand)]
+    Credits(CreditsCommand),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum CreditsCommand {
+    /// Give somebody credits
+    Grant {
+        #[command(flatten)]
+        who: Who,
+        /// How many
+        #[arg(long, value_name = "N")]
+        credits: Credits,
+        /// Why; the person reads it
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// The last day on which they can be spent, in UTC; without it, they stay
+        #[arg(long, value_name = "YYYY-MM-DD", value_parser = Moment::end_of_day)]
+        until: Option<Moment>,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read the whole ledger and say what is wrong in it; fails where something is
+    Check,
 }
 
 #[derive(Subcommand)]
@@ -109,10 +137,12 @@ pub(crate) fn run(command: &AdminCommand, place: &Place) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let AdminCommand::Person(command) = command;
     let text = runtime.block_on(async {
         let studio = place.office(&HouseArgs::from_env()).await?;
-        let text = on_person(&studio, command).await;
+        let text = match command {
+            AdminCommand::Person(command) => on_person(&studio, command).await,
+            AdminCommand::Credits(command) => on_credits(&studio, command).await,
+        };
         studio.db.close().await;
         text
     })?;
@@ -143,6 +173,46 @@ async fn on_person(studio: &Studio, command: &PersonCommand) -> Result<String> {
             } else {
                 format!("{made}\nIt is shown this once.")
             })
+        }
+    }
+}
+
+async fn on_credits(studio: &Studio, command: &CreditsCommand) -> Result<String> {
+    match command {
+        CreditsCommand::Grant {
+            who,
+            credits,
+            reason,
+            until,
+            json,
+        } => {
+            let account = find(studio, who).await?;
+            let grant = NewGrant {
+                id: GrantId::new(studio.clock.now(), &studio.randomness),
+                credits: *credits,
+                reason: reason.clone(),
+                ends: *until,
+            };
+            grants::give(studio, account.person, &grant, None).await?;
+            let balance = credits::balance(studio, account.person).await?;
+            let available = balance.map_or(Credits::ZERO, |balance| balance.available);
+            Ok(if *json {
+                json!({ "person_id": account.person, "grant_id": grant.id, "available": available })
+                    .to_string()
+            } else {
+                format!("{} now has {available} credits.", account.person)
+            })
+        }
+        CreditsCommand::Check => {
+            let wrong = ledger::audit(studio).await?;
+            if !wrong.is_empty() {
+                bail!("the books are wrong:\n{}", wrong.join("\n"));
+            }
+            let house = ledger::house(studio).await?;
+            Ok(format!(
+                "The books are right: {} given, {} with people, {} held, {} earned, {} ended unused.",
+                -house.issued, house.available, house.held, house.revenue, house.expired
+            ))
         }
     }
 }

@@ -15,6 +15,7 @@ use engine::catalogue::{Catalogue, Installed};
 use outside::mail::Post;
 use studio::Studio;
 use studio::accounts::{self, Gate, Rules, welcome};
+use studio::credits::grants;
 use studio::jobs::nodes;
 use studio::jobs::worker::{self, Stop};
 use studio::letters::{self, Letter, Words};
@@ -154,6 +155,7 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
         stop.clone(),
     );
     let writing = tokio::spawn(letters);
+    tokio::spawn(grants::keep_expiring(studio.clone(), stop.clone()));
     let mut site = web::Site::new(studio.clone(), stop.clone());
     if let Some(public) = &args.public_url {
         site = site.at(public.clone());

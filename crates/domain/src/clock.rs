@@ -33,6 +33,46 @@ impl Moment {
     }
 }
 
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("expected a day of the calendar, as in 2026-12-31")]
+pub struct BadDay;
+
+const MS_PER_DAY: i64 = 86_400_000;
+
+impl Moment {
+    /// The end of a day that is written as `2026-12-31`, in UTC.
+    pub fn end_of_day(text: &str) -> Result<Self, BadDay> {
+        let mut parts = text.trim().split('-');
+        let mut number = |digits: usize| {
+            let part = parts.next().filter(|part| part.len() == digits)?;
+            part.bytes()
+                .all(|b| b.is_ascii_digit())
+                .then(|| part.parse::<i64>().ok())?
+        };
+        let (Some(year), Some(month), Some(day)) = (number(4), number(2), number(2)) else {
+            return Err(BadDay);
+        };
+        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let days_of_month = match month {
+            4 | 6 | 9 | 11 => 30,
+            2 => 28 + i64::from(is_leap),
+            1..=12 => 31,
+            _ => return Err(BadDay),
+        };
+        if parts.next().is_some() || !(1..=days_of_month).contains(&day) {
+            return Err(BadDay);
+        }
+        // Howard Hinnant, "chrono-compatible low-level date algorithms": years begin in March.
+        let year = if month <= 2 { year - 1 } else { year };
+        let era = year.div_euclid(400);
+        let year_of_era = year.rem_euclid(400);
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let days = era * 146_097 + day_of_era - 719_468;
+        Ok(Self((days + 1) * MS_PER_DAY))
+    }
+}
+
 impl fmt::Debug for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms", self.0)
@@ -84,4 +124,36 @@ impl Clock {
 fn system_now() -> Moment {
     let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
     Moment(since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_ends_when_the_next_begins() {
+        for (day, seconds) in [
+            ("1970-01-01", 86_400),
+            ("1969-12-31", 0),
+            ("2000-02-28", 951_782_400),
+            ("2024-02-29", 1_709_251_200),
+            ("2026-12-31", 1_798_761_600),
+        ] {
+            let end = Moment::end_of_day(day).expect(day);
+            assert_eq!(end.as_seconds(), seconds, "{day}");
+        }
+        for wrong in [
+            "",
+            "2026-13-01",
+            "2026-02-29",
+            "2026-00-10",
+            "26-1-1",
+            "2026-1-01",
+            "2026-01-01-01",
+            "tomorrow",
+            "+026-01-01",
+        ] {
+            assert_eq!(Moment::end_of_day(wrong), Err(BadDay), "{wrong}");
+        }
+    }
 }

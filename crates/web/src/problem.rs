@@ -188,6 +188,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let code = match refusal {
             Refusal::Insufficient { .. } => "insufficient_credits",
+            Refusal::KeyLimit { .. } => "key_limit_reached",
         };
         Self::new(StatusCode::PAYMENT_REQUIRED, code, refusal.to_string())
     }

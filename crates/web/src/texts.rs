@@ -92,6 +92,7 @@ pub(crate) struct Texts {
     pub(crate) picture: Picture,
     pub(crate) pictures: Pictures,
     pub(crate) credits: Credits,
+    pub(crate) grants: Grants,
     pub(crate) about: About,
     pub(crate) door: Door,
     pub(crate) account: Account,
@@ -134,8 +135,14 @@ texts! {
             statement none time what change balance welcome nothing_drawn download csv json
             newest older cost agree;
         Pattern: left held button grant until drawn_some up_to grant_left price_usual
-            cost_each cost_of charged_of price_changed ended;
+            cost_each cost_of charged_of price_changed ended spent;
         Plural: amount drawn for_pictures;
+    }
+    Grants {
+        String: title given address address_hint credits credits_hint reason reason_hint until
+            until_hint give books books_what gifts issued available held revenue expired nobody
+            no_account;
+        Pattern: left;
     }
     Pictures {
         String: title heading none none_what to_studio older newest;

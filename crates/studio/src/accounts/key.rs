@@ -3,6 +3,7 @@
 
 use db::on;
 use domain::clock::Moment;
+use domain::credits::Credits;
 use domain::ids::{KeyId, PersonId};
 use domain::role::{Role, Scopes};
 use domain::secret::ApiKey;
@@ -22,6 +23,8 @@ pub struct Key {
     pub beginning: String,
     pub scopes: Scopes,
     pub limit_credits: Option<i64>,
+    /// Credits that it was charged, or that are held for it.
+    pub spent: Credits,
     pub created: Moment,
     /// To the minute.
     pub used: Option<Moment>,
@@ -165,6 +168,7 @@ struct KeyRow {
     beginning: String,
     scopes: String,
     limit_credits: Option<i64>,
+    spent: Option<i64>,
     created_ms: i64,
     used_ms: Option<i64>,
 }
@@ -174,7 +178,9 @@ pub async fn list(studio: &Studio, person: PersonId) -> Result<Vec<Key>, Failure
     let mut tx = studio.db.read().await?;
     let rows: Vec<KeyRow> = on!(tx, conn => {
         sqlx::query_as(
-            "SELECT * FROM api_key WHERE person_id = $1 AND revoked_ms IS NULL ORDER BY id DESC",
+            "SELECT api_key.*, key_spending.spent FROM api_key \
+             LEFT JOIN key_spending ON key_spending.key_id = api_key.id \
+             WHERE person_id = $1 AND revoked_ms IS NULL ORDER BY id DESC",
         )
         .bind(person.to_string())
         .fetch_all(conn)
@@ -189,6 +195,7 @@ pub async fn list(studio: &Studio, person: PersonId) -> Result<Vec<Key>, Failure
                 name: row.name,
                 beginning: row.beginning,
                 limit_credits: row.limit_credits,
+                spent: Credits::new(row.spent.unwrap_or(0)),
                 created: Moment::from_millis(row.created_ms),
                 used: row.used_ms.map(Moment::from_millis),
             })

@@ -1,16 +1,21 @@
 //! Credits that a person is given: at the welcome, or by an operator with a reason and, if the
 //! operator says so, an end.
 
+use std::time::Duration;
+
 use db::{Tx, on};
 use domain::clock::Moment;
 use domain::credits::Credits;
 use domain::ids::{GrantId, PersonId};
+use domain::personal::Address;
 
 use super::ledger::{self, Kind, Movement};
+use crate::jobs::worker::Stop;
 use crate::{Failure, Studio};
 
 /// People whose ended grants are taken back in one go.
 const PEOPLE_AT_ONCE: i64 = 100;
+const BETWEEN_SWEEPS: Duration = Duration::from_secs(600);
 const MAX_REASON_CHARS: usize = 200;
 
 /// Who gives.
@@ -215,6 +220,43 @@ async fn write(
     Ok(())
 }
 
+/// A grant as the operators see it.
+#[derive(Clone, Debug)]
+pub struct Gift {
+    pub grant: Grant,
+    /// Of the person who got it, while they have an account.
+    pub address: Option<Address>,
+}
+
+/// What operators gave, newest first.
+pub async fn gifts(studio: &Studio, limit: u32) -> Result<Vec<Gift>, Failure> {
+    let mut tx = studio.db.read().await?;
+    let rows: Vec<GiftRow> = on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT credit_grant.*, account.address FROM credit_grant \
+             LEFT JOIN account ON account.person_id = credit_grant.person_id \
+             WHERE credit_grant.kind = 'operator' ORDER BY credit_grant.id DESC LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(conn)
+        .await
+    })?;
+    let gift = |row: GiftRow| {
+        Ok(Gift {
+            address: row.address.and_then(|text| Address::new(&text).ok()),
+            grant: row.grant.into_grant()?,
+        })
+    };
+    rows.into_iter().map(gift).collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct GiftRow {
+    #[sqlx(flatten)]
+    grant: GrantRow,
+    address: Option<String>,
+}
+
 /// A person's grants that have something left, those first that end first.
 pub async fn open_grants(studio: &Studio, person: PersonId) -> Result<Vec<Grant>, Failure> {
     let mut tx = studio.db.read().await?;
@@ -322,6 +364,20 @@ pub(super) async fn expire_ended(
         }
     }
     Ok(())
+}
+
+/// Takes back what is left of ended grants, every now and then, until told to stop. Who looks at
+/// their credits or spends them has it done at once.
+pub async fn keep_expiring(studio: Studio, stop: Stop) {
+    while !stop.is_set() {
+        if let Err(error) = expire_all(&studio).await {
+            tracing::error!(%error, "grants that ended could not be taken back; trying again later");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(BETWEEN_SWEEPS) => {}
+            () = stop.set() => {}
+        }
+    }
 }
 
 /// Takes back what is left of everybody's grants that ended, and gives the number of people.

@@ -37,6 +37,14 @@ pub enum Refusal {
         "This costs {quoted} credits, and you have {available}. Order fewer or smaller pictures, or ask whoever runs this server for more credits."
     )]
     Insufficient { available: Credits, quoted: Credits },
+    #[error(
+        "This costs {quoted} credits, and this API key may spend {left} more of its {limit}. Use another key, or make one with a higher limit."
+    )]
+    KeyLimit {
+        limit: Credits,
+        left: Credits,
+        quoted: Credits,
+    },
 }
 
 /// What a job costs.
@@ -56,6 +64,11 @@ pub async fn hold(studio: &Studio, tx: &mut Tx, new: &NewHold<'_>) -> Result<Hel
     let quoted = new.quote.total();
     if !ledger::lock(tx, new.person).await? || quoted.is_zero() {
         return Ok(Held::Free);
+    }
+    if let Some(key) = new.key
+        && let Some(refusal) = beyond_limit(tx, key, quoted).await?
+    {
+        return Ok(Held::Refused(refusal));
     }
     let now = studio.clock.now();
     grants::expire_ended(studio, tx, new.person, now).await?;
@@ -158,6 +171,32 @@ async fn move_lot(tx: &mut Tx, grant: &str, change: i64) -> Result<(), Failure> 
             .map(|done| done.rows_affected())
     })?;
     Ok(())
+}
+
+/// A key belongs to one person, whose accounts are locked: nobody else spends with it meanwhile.
+async fn beyond_limit(
+    tx: &mut Tx,
+    key: KeyId,
+    quoted: Credits,
+) -> Result<Option<Refusal>, Failure> {
+    let found: Option<(Option<i64>, Option<i64>)> = on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT api_key.limit_credits, key_spending.spent FROM api_key \
+             LEFT JOIN key_spending ON key_spending.key_id = api_key.id WHERE api_key.id = $1",
+        )
+        .bind(key.to_string())
+        .fetch_optional(conn)
+        .await
+    })?;
+    let Some((Some(limit), spent)) = found else {
+        return Ok(None);
+    };
+    let left = limit.saturating_sub(spent.unwrap_or(0)).max(0);
+    Ok((quoted.get() > left).then_some(Refusal::KeyLimit {
+        limit: Credits::new(limit),
+        left: Credits::new(left),
+        quoted,
+    }))
 }
 
 async fn spend(tx: &mut Tx, key: KeyId, quoted: Credits) -> Result<(), Failure> {

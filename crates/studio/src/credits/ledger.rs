@@ -175,6 +175,11 @@ pub async fn house(studio: &Studio) -> Result<House, Failure> {
 /// Rules that the books keep, each with a query that finds whatever breaks it.
 const RULES: &[(&str, &str)] = &[
     (
+        "who has an account is metered",
+        "SELECT account.person_id FROM account \
+         LEFT JOIN balance ON balance.person_id = account.person_id WHERE balance.person_id IS NULL",
+    ),
+    (
         "an entry sums to zero",
         "SELECT id FROM entry WHERE available + held + issued + revenue + expired <> 0",
     ),

@@ -3,6 +3,7 @@
 mod books;
 mod desk;
 mod random;
+mod together;
 
 use desk::Desk;
 use domain::credits::Credits;

@@ -39,6 +39,8 @@ const TABLE: &[(&str, Method, Access)] = &[
     ("/v1/pictures/{id}", GET, Key(Scope::PicturesRead)),
     ("/v1/pictures/{id}", DELETE, Key(Scope::PicturesWrite)),
     ("/v1/pictures/{id}/content", GET, Key(Scope::PicturesRead)),
+    ("/v1/credits", GET, Key(Scope::AccountRead)),
+    ("/v1/credits/entries", GET, Key(Scope::AccountRead)),
     ("/healthz", GET, Open),
     ("/readyz", GET, Open),
     ("/assets/{hash}/{name}", GET, Open),
@@ -90,6 +92,11 @@ const TABLE: &[(&str, Method, Access)] = &[
     ("/account/keys", GET, Session),
     ("/account/keys", POST, Session),
     ("/account/keys/revoke", POST, Session),
+    ("/credits", GET, Session),
+    ("/credits/statement.csv", GET, Session),
+    ("/credits/statement.json", GET, Session),
+    ("/credits/grants", GET, Staff(Role::Operator)),
+    ("/credits/grants", POST, Staff(Role::Operator)),
     ("/letters", GET, Staff(Role::Operator)),
 ];
 

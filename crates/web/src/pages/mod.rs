@@ -2,8 +2,8 @@
 
 mod about;
 mod account;
-mod door;
 mod credits;
+mod door;
 mod draw;
 mod form;
 mod job_card;

@@ -7,7 +7,7 @@ use studio::jobs;
 use studio::letters::{self, Letter};
 
 use crate::browser::{Browser, PASSWORD, last_letter, person_of, welcome_link};
-use crate::stage::Stage;
+use crate::stage::{Stage, borrowed, priced};
 
 const ANNA: &str = "anna@example.org";
 
@@ -72,9 +72,9 @@ async fn promise_acc_03_an_address_is_all_that_it_takes() {
     let anna = Browser::new(&stage);
     assert!(!anna.is_in().await);
     anna.sign_up(ANNA).await;
-    let drawn = anna
-        .submit("/draw", &[("prompt", "a red apple"), ("count", "1")])
-        .await;
+    let studio = anna.get("/").await.text();
+    let fields = priced(&studio, &[("prompt", "a red apple"), ("count", "1")]);
+    let drawn = anna.submit("/draw", &borrowed(&fields)).await;
     assert_eq!(drawn.status, 303);
     let person = person_of(&stage, ANNA).await;
     let job = jobs::recent(&stage.studio, person, None, 1)

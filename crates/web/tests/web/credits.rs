@@ -1,8 +1,11 @@
 //! What things cost, on the pages and in the API: quoted before, charged after, and told.
 
+use axum::body::Body;
+use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use crate::browser::{Browser, person_of};
+use crate::stage::{Answer, Fields, Stage, borrowed, json as json_request, request};
 
 const DRAW: &str = "/v1/images/generations";
 
@@ -21,15 +24,6 @@ async fn left(stage: &Stage) -> i64 {
 
 fn order(prompt: &str, count: u32) -> Value {
     json!({ "prompt": prompt, "n": count })
-}
-
-type Fields<'a> = Vec<(&'a str, &'a str)>;
-
-fn borrowed(fields: &[(String, String)]) -> Fields<'_> {
-    let pairs = fields
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()));
-    pairs.collect()
 }
 
 /// The same fields, one of them with another value.
@@ -302,4 +296,176 @@ async fn a_wrong_cursor_finds_nothing() {
         .await
         .json();
     assert_eq!(page["data"], json!([]));
+}
+
+/// A fresh key of somebody who is signed in.
+async fn key(browser: &Browser<'_>, limit: &str) -> String {
+    let fields = [
+        ("name", "a program"),
+        ("scope", "draw"),
+        ("scope", "account:read"),
+        ("limit", limit),
+    ];
+    let made = browser.submit("/account/keys", &fields).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let page = made.text();
+    let at = page.find("<code>pin_").expect("a key") + "<code>".len();
+    page[at..at + 47].to_owned()
+}
+
+async fn post_with(stage: &Stage, key: &str, body: &Value) -> Answer {
+    let mut request = json_request(DRAW, body);
+    let bearer = format!("Bearer {key}").parse().expect("a header");
+    request.headers_mut().insert("authorization", bearer);
+    stage.send(request).await
+}
+
+async fn left_with(stage: &Stage, key: &str) -> i64 {
+    let request = request(Method::GET, "/v1/credits")
+        .header("authorization", format!("Bearer {key}"))
+        .body(Body::empty());
+    let answer = stage.send(request.expect("a request")).await;
+    answer.json()["available"].as_i64().expect("a number")
+}
+
+#[tokio::test]
+async fn everyone_with_an_account_is_welcomed_and_pays_alone() {
+    let stage = Stage::free().await;
+    let anna = Browser::new(&stage);
+    anna.welcome("anna@example.org").await;
+    let bo = Browser::new(&stage);
+    bo.sign_up("bo@example.org").await;
+    let (annas, bos) = (key(&anna, "").await, key(&bo, "").await);
+    assert_eq!(
+        post_with(&stage, &annas, &order("a boat", 3)).await.status,
+        200
+    );
+    assert_eq!(left_with(&stage, &annas).await, 194);
+    assert_eq!(left_with(&stage, &bos).await, 200);
+    let page = bo.get("/credits").await.text();
+    assert!(
+        page.contains("200 credits") && page.contains("Welcome"),
+        "{page}"
+    );
+    assert!(!page.contains("a boat"));
+}
+
+#[tokio::test]
+async fn a_key_spends_no_more_than_its_own_limit() {
+    let stage = Stage::free().await;
+    let anna = Browser::new(&stage);
+    anna.welcome("anna@example.org").await;
+    let limited = key(&anna, "7").await;
+    let other = key(&anna, "").await;
+    assert_eq!(
+        post_with(&stage, &limited, &order("a boat", 2))
+            .await
+            .status,
+        200
+    );
+    // What cost nothing was not spent.
+    assert_eq!(
+        post_with(&stage, &limited, &order("a storm", 1))
+            .await
+            .status,
+        500
+    );
+    let refused = post_with(&stage, &limited, &order("a boat", 2)).await;
+    let error = refused.error(402);
+    assert_eq!(error["code"], "key_limit_reached");
+    let message = error["message"].as_str().expect("text");
+    assert!(
+        message.contains("costs 4") && message.contains("3 more of its 7"),
+        "{message}"
+    );
+    assert_eq!(
+        post_with(&stage, &limited, &order("a boat", 1))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        post_with(&stage, &other, &order("a boat", 2)).await.status,
+        200
+    );
+    assert_eq!(left_with(&stage, &limited).await, 190);
+    let page = anna.get("/account/keys").await.text();
+    assert!(page.contains("6 credits spent"), "{page}");
+}
+
+#[tokio::test]
+async fn an_operator_gives_credits_with_a_reason_and_an_end() {
+    let stage = Stage::free().await;
+    let operator = Browser::new(&stage);
+    operator.welcome("op@example.org").await;
+    let bo = Browser::new(&stage);
+    bo.sign_up("bo@example.org").await;
+    assert_eq!(bo.get("/credits/grants").await.status, 403);
+
+    let page = operator.get("/credits/grants").await.text();
+    let id = page.split("name=\"id\" value=\"").nth(1).expect("an id");
+    let id = id.split('"').next().expect("an id").to_owned();
+    // The stage's clock stands on 15 January 2027.
+    let gift = |changed: &'static str, to: &'static str| -> Vec<(String, String)> {
+        [
+            ("id", id.as_str()),
+            ("address", "Bo@example.org"),
+            ("credits", "50"),
+            ("reason", "for the workshop"),
+            ("until", "2027-01-31"),
+        ]
+        .iter()
+        .map(|(name, value)| {
+            let value = if *name == changed { to } else { value };
+            ((*name).to_owned(), value.to_owned())
+        })
+        .collect()
+    };
+    for (field, wrong) in [
+        ("address", "bo"),
+        ("address", "nobody@example.org"),
+        ("credits", "0"),
+        ("credits", "many"),
+        ("reason", " "),
+        ("until", "2020-01-01"),
+        ("until", "soon"),
+    ] {
+        let fields = gift(field, wrong);
+        let refused = operator.submit("/credits/grants", &borrowed(&fields)).await;
+        assert_eq!(refused.status, 400, "{field}: {wrong}");
+        let mark = format!("id=\"{field}-wrong\"");
+        assert!(
+            refused.text().contains(&mark),
+            "{field}: {}",
+            refused.text()
+        );
+    }
+    // Sent twice, it is given once.
+    for _ in 0..2 {
+        let fields = gift("", "");
+        let given = operator.submit("/credits/grants", &borrowed(&fields)).await;
+        assert_eq!(given.status, 303, "{}", given.text());
+    }
+    let page = bo.get("/credits").await.text();
+    assert!(page.contains("250 credits"), "{page}");
+    assert!(
+        page.contains("50 credits end on 1 Feb 2027: for the workshop"),
+        "{page}"
+    );
+    let page = operator.get("/credits/grants").await.text();
+    assert!(
+        page.contains("bo@example.org") && page.contains("50 left"),
+        "{page}"
+    );
+
+    // The last day is over: what is left of it goes, and the statement says so.
+    stage.studio.clock.advance_millis(20 * 86_400_000);
+    let bos = person_of(&stage, "bo@example.org").await;
+    let balance = studio::credits::balance(&stage.studio, bos).await;
+    assert_eq!(
+        balance.expect("reads").expect("metered").available.get(),
+        200
+    );
+    let audit = studio::credits::ledger::audit(&stage.studio).await;
+    assert_eq!(audit.expect("reads"), [""; 0]);
 }

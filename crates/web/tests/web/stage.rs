@@ -298,19 +298,7 @@ impl Stage {
 
     /// The fields of the studio's form with what the page says about its prices.
     pub(crate) async fn priced(&self, fields: &[(&str, &str)]) -> Vec<(String, String)> {
-        let html = self.get("/").await.text();
-        let mut all: Vec<(String, String)> = Vec::new();
-        for name in ["prices", "priced_model", "priced_steps"] {
-            let mark = format!("name=\"{name}\" value=\"");
-            let rest = html.split(&mark).nth(1).expect("a hidden field");
-            let value = rest.split('"').next().expect("a value");
-            all.push((name.to_owned(), value.to_owned()));
-        }
-        let given = fields
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        all.extend(given);
-        all
+        priced(&self.get("/").await.text(), fields)
     }
 
     /// Orders one picture and waits until it is there.
@@ -359,6 +347,31 @@ impl Stage {
             .expect("a job");
         job.state.name().to_owned()
     }
+}
+
+/// Fields of the studio's form, and the hidden ones that say for which prices its button stood.
+pub(crate) fn priced(page: &str, fields: &[(&str, &str)]) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for name in ["prices", "priced_model", "priced_steps"] {
+        let mark = format!("name=\"{name}\" value=\"");
+        let rest = page.split(&mark).nth(1).expect("a hidden field");
+        let value = rest.split('"').next().expect("a value");
+        all.push((name.to_owned(), value.to_owned()));
+    }
+    let given = fields
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    all.extend(given);
+    all
+}
+
+pub(crate) type Fields<'a> = Vec<(&'a str, &'a str)>;
+
+pub(crate) fn borrowed(fields: &[(String, String)]) -> Fields<'_> {
+    let pairs = fields.iter();
+    pairs
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
 }
 
 pub(crate) fn request(method: Method, path: &str) -> axum::http::request::Builder {

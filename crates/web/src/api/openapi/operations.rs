@@ -89,12 +89,14 @@ const IMAGES: &str = "Images";
 const JOBS: &str = "Jobs";
 const PICTURES: &str = "Pictures";
 const MODELS: &str = "Models";
+const CREDITS: &str = "Credits";
 
-pub(super) const TAGS: [(&str, &str); 4] = [
+pub(super) const TAGS: [(&str, &str); 5] = [
     (IMAGES, "Draw."),
     (JOBS, "Every order with its way through the queue."),
     (PICTURES, "What was drawn and kept."),
     (MODELS, "What draws here, and what it takes."),
+    (CREDITS, "What there is to spend, and what was spent."),
 ];
 
 const LIMIT: Parameter = Parameter {
@@ -366,6 +368,34 @@ pub(super) static OPERATIONS: &[Operation] = &[
             json(304, "You have it already.", &[]),
         ],
         refusals: &[404],
+    },
+    Operation {
+        route: "/v1/credits",
+        method: GET,
+        id: "getCredits",
+        tag: CREDITS,
+        summary: "Get your credits",
+        about: "What may be spent, what is held for jobs that are not over, and the grants that it comes from.",
+        parameters: &[],
+        body: None,
+        answers: &[json(200, "The balance.", &[Media::Json("Credits")])],
+        refusals: &[],
+    },
+    Operation {
+        route: "/v1/credits/entries",
+        method: GET,
+        id: "listCreditEntries",
+        tag: CREDITS,
+        summary: "List the entries of your ledger",
+        about: "The newest first. Each is the one before and its change.",
+        parameters: &[LIMIT, after("EntryId")],
+        body: None,
+        answers: &[json(
+            200,
+            "A page of entries.",
+            &[Media::Json("CreditEntryList")],
+        )],
+        refusals: &[],
     },
 ];
 

@@ -5,7 +5,7 @@
     reason = "a schema reads best where it is written in place"
 )]
 
-use domain::ids::{JobId, PictureId};
+use domain::ids::{EntryId, GrantId, JobId, PictureId};
 use domain::picture::Format;
 use domain::prompt::Prompt;
 use serde_json::{Map, Value, json};
@@ -143,6 +143,7 @@ fn answers() -> Vec<(&'static str, Value)> {
         "job_id": named("JobId"),
         "model": text(),
         "unknown_words": words(),
+        "credits": named("Charge"),
         "error": why(),
     });
     extend(&mut images, &look);
@@ -158,6 +159,8 @@ fn answers() -> Vec<(&'static str, Value)> {
     vec![
         ("JobId", identifier(JobId::PREFIX)),
         ("PictureId", identifier(PictureId::PREFIX)),
+        ("EntryId", identifier(EntryId::PREFIX)),
+        ("GrantId", identifier(GrantId::PREFIX)),
         (
             "Error",
             whole_object(json!({ "error": whole_object(json!({
@@ -186,6 +189,16 @@ fn answers() -> Vec<(&'static str, Value)> {
                 "deleted": { "const": true },
             })),
         ),
+        (
+            "Charge",
+            whole_object(json!({
+                "quoted": { "type": "integer", "minimum": 0, "description": "What the whole job costs at most." },
+                "charged": { "type": ["integer", "null"], "minimum": 0, "description": "What it cost, once it is over." },
+            })),
+        ),
+        ("Credits", credits()),
+        ("CreditEntryList", list("CreditEntry")),
+        ("CreditEntry", credit_entry()),
         ("PictureList", list("Picture")),
         (
             "Picture",
@@ -199,6 +212,7 @@ fn answers() -> Vec<(&'static str, Value)> {
                 "size": size(),
                 "bytes": count(),
                 "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
+                "credits": count(),
                 "created_at": time(),
                 "url": { "type": "string", "format": "uri" },
             })),
@@ -227,8 +241,9 @@ fn answers() -> Vec<(&'static str, Value)> {
                 "started_at": nullable(&time()),
                 "finished_at": nullable(&time()),
                 "unknown_words": words(),
+                "credits": named("Charge"),
                 "error": why(),
-                        "pictures": { "type": "array", "items": named("Picture") },
+                "pictures": { "type": "array", "items": named("Picture") },
             })),
         ),
         (
@@ -251,7 +266,11 @@ fn answers() -> Vec<(&'static str, Value)> {
                     { "const": "here" },
                     whole_object(json!({ "provider": whole_object(json!({ "name": text(), "country": text() })) })),
                 ] },
-                "price": { "type": "object" },
+                "price": whole_object(json!({
+                    "credits_per_picture": count(),
+                    "by_steps": { "type": "boolean" },
+                    "sizes": { "type": "array", "items": whole_object(json!({ "up_to": nullable(&size()), "credits": count() })) },
+                })),
                 "capabilities": whole_object(json!({
                     "sizes": whole_object(json!({ "default": size(), "multiple_of": count(), "min_edge": count(), "max_edge": count(), "max_pixels": count() })),
                     "steps": span("integer"),
@@ -266,6 +285,53 @@ fn answers() -> Vec<(&'static str, Value)> {
             })),
         ),
     ]
+}
+
+fn credits() -> Value {
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let time = || json!({ "type": "integer" });
+    let grant = whole_object(json!({
+        "id": named("GrantId"),
+        "object": { "const": "credit_grant" },
+        "credits": count(),
+        "remaining": count(),
+        "reason": { "type": "string" },
+        "created_at": time(),
+        "ends_at": nullable(&time()),
+    }));
+    whole_object(json!({
+        "object": { "const": "credits" },
+        "metered": { "type": "boolean" },
+        "available": nullable(&count()),
+        "held": nullable(&count()),
+        "grants": { "type": "array", "items": grant },
+    }))
+}
+
+fn credit_entry() -> Value {
+    let change = |about| json!({ "type": "integer", "description": about });
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let shared = json!({
+        "id": named("EntryId"),
+        "object": { "const": "credit_entry" },
+        "kind": { "type": "string", "enum": ["grant", "hold", "capture", "void", "expiry"] },
+        "created_at": { "type": "integer" },
+        "available": change("How it changed what may be spent."),
+        "held": change("How it changed what is held."),
+        "available_after": count(),
+        "held_after": count(),
+    });
+    let mut of_job = json!({
+        "job_id": named("JobId"),
+        "model": { "type": "string" },
+        "asked": count(),
+        "delivered": nullable(&count()),
+        "credits_per_picture": count(),
+    });
+    let mut of_grant = json!({ "grant_id": named("GrantId"), "reason": { "type": "string" } });
+    extend(&mut of_job, &shared);
+    extend(&mut of_grant, &shared);
+    json!({ "oneOf": [whole_object(of_job), whole_object(of_grant)] })
 }
 
 fn response(call: &Value) -> Value {
@@ -286,6 +352,7 @@ fn response(call: &Value) -> Value {
         "incomplete_details": { "type": "null" },
         "temperature": { "type": "null" },
         "top_p": { "type": "null" },
+        "credits": named("Charge"),
         "usage": whole_object(json!({
             "input_tokens": count(),
             "input_tokens_details": whole_object(json!({ "cached_tokens": count() })),

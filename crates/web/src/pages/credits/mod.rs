@@ -1,6 +1,7 @@
 //! Credits: what a person has, what things cost, and the statement.
 
 mod download;
+mod give;
 mod purse;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ const EXCERPT_CHARS: usize = 60;
 pub(super) fn routes() -> Router<Site> {
     Router::new()
         .route("/credits", get(show))
+        .route("/credits/grants", get(give::show).post(give::give))
         .route("/credits/statement.csv", get(download::csv))
         .route("/credits/statement.json", get(download::json))
 }
