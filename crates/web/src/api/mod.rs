@@ -7,6 +7,7 @@ mod fields;
 mod health;
 mod images;
 mod jobs;
+mod me;
 mod models;
 mod openapi;
 mod pictures;
@@ -33,6 +34,7 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/v1/responses", post(responses::create))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::show))
+        .route("/v1/me", get(me::show))
         .route("/v1/jobs", get(jobs::list))
         .route("/v1/jobs/events", get(events::of_several))
         .route("/v1/jobs/{id}", get(jobs::show).delete(jobs::remove))

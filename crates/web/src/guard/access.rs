@@ -29,6 +29,7 @@ const TABLE: &[(&str, Method, Access)] = &[
     ("/v1/responses", POST, Key(Scope::Draw)),
     ("/v1/models", GET, Key(Scope::Draw)),
     ("/v1/models/{*id}", GET, Key(Scope::Draw)),
+    ("/v1/me", GET, Key(Scope::AccountRead)),
     ("/v1/jobs", GET, Key(Scope::PicturesRead)),
     ("/v1/jobs/events", GET, Key(Scope::PicturesRead)),
     ("/v1/jobs/{id}", GET, Key(Scope::PicturesRead)),

@@ -186,3 +186,28 @@ async fn without_accounts_any_key_is_as_good_as_none() {
         "there is no account to show"
     );
 }
+
+#[tokio::test]
+async fn a_key_learns_whose_it_is() {
+    let stage = Stage::free().await;
+    let local = stage.get("/v1/me").await.json();
+    assert_eq!(local["has_account"], false);
+    let anna = Browser::new(&stage);
+    anna.welcome(ANNA).await;
+    let key = make(&anna, &[("name", "reader"), ("scope", "account:read")]).await;
+    let answer = get(&stage, "/v1/me", &key).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let me = answer.json();
+    assert_eq!(me["address"], ANNA);
+    assert_eq!(
+        (&me["role"], &me["has_account"]),
+        (&json!("operator"), &json!(true))
+    );
+    assert_eq!(me["scopes"], json!(["account:read"]));
+    assert!(me["key_id"].as_str().expect("an id").starts_with("key_"));
+    let drawer = make(&anna, &[("name", "drawer"), ("scope", "draw")]).await;
+    assert_eq!(
+        get(&stage, "/v1/me", &drawer).await.error(403)["code"],
+        "missing_scope"
+    );
+}

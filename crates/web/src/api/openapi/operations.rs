@@ -91,12 +91,15 @@ const PICTURES: &str = "Pictures";
 const MODELS: &str = "Models";
 const CREDITS: &str = "Credits";
 
-pub(super) const TAGS: [(&str, &str); 5] = [
+const ACCOUNT: &str = "Account";
+
+pub(super) const TAGS: [(&str, &str); 6] = [
     (IMAGES, "Draw."),
     (JOBS, "Every order with its way through the queue."),
     (PICTURES, "What was drawn and kept."),
     (MODELS, "What draws here, and what it takes."),
     (CREDITS, "What there is to spend, and what was spent."),
+    (ACCOUNT, "Who asks."),
 ];
 
 const LIMIT: Parameter = Parameter {
@@ -208,6 +211,18 @@ pub(super) static OPERATIONS: &[Operation] = &[
         body: None,
         answers: &[json(200, "The model.", &[Media::Json("Model")])],
         refusals: &[404],
+    },
+    Operation {
+        route: "/v1/me",
+        method: GET,
+        id: "getMe",
+        tag: ACCOUNT,
+        summary: "Get yourself",
+        about: "Whom the key belongs to, and what it may do.",
+        parameters: &[],
+        body: None,
+        answers: &[json(200, "You.", &[Media::Json("Person")])],
+        refusals: &[],
     },
     Operation {
         route: "/v1/jobs",

@@ -8,6 +8,7 @@
 use domain::ids::{EntryId, GrantId, JobId, PictureId};
 use domain::picture::Format;
 use domain::prompt::Prompt;
+use domain::role::{Role, Scope};
 use serde_json::{Map, Value, json};
 
 use super::super::images::MAX_PARTIAL_IMAGES;
@@ -215,6 +216,21 @@ fn answers() -> Vec<(&'static str, Value)> {
                 "credits": count(),
                 "created_at": time(),
                 "url": { "type": "string", "format": "uri" },
+            })),
+        ),
+        (
+            "Person",
+            whole_object(json!({
+                "id": text(),
+                "object": { "const": "person" },
+                "has_account": { "type": "boolean" },
+                "address": { "type": ["string", "null"] },
+                "username": { "type": ["string", "null"] },
+                "display_name": { "type": ["string", "null"] },
+                "role": { "type": "string", "enum": Role::ALL.map(Role::name) },
+                "scopes": { "type": "array", "items": { "type": "string", "enum": Scope::ALL.map(Scope::name) } },
+                "key_id": { "type": ["string", "null"] },
+                "created_at": nullable(&time()),
             })),
         ),
         ("JobList", list("Job")),
