@@ -241,9 +241,9 @@ impl Texts {
         format!("{sign}{}", self.number(credits))
     }
 
-    /// The date alone.
-    pub(crate) fn day(&self, moment: Moment) -> String {
-        crate::when::day(moment, &self.months)
+    /// The last day before something ends.
+    pub(crate) fn last_day(&self, end: Moment) -> String {
+        crate::when::day(end.plus_millis(-1), &self.months)
     }
 
     /// A length of time, rounded as people do.

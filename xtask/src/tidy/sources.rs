@@ -56,6 +56,11 @@ const FENCES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "crates/",
+        &["UPDATE entry", "DELETE FROM entry"],
+        "the ledger only grows: write another entry",
+    ),
+    (
+        "crates/",
         OPENS_CONNECTIONS,
         "only outside opens a connection",
     ),

@@ -449,7 +449,7 @@ async fn an_operator_gives_credits_with_a_reason_and_an_end() {
     let page = bo.get("/credits").await.text();
     assert!(page.contains("250 credits"), "{page}");
     assert!(
-        page.contains("50 credits end on 1 Feb 2027: for the workshop"),
+        page.contains("50 credits until 31 Jan 2027: for the workshop"),
         "{page}"
     );
     let page = operator.get("/credits/grants").await.text();

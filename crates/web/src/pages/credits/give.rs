@@ -59,7 +59,10 @@ impl GrantsPage {
             .left
             .fill(&self.t.number(gift.grant.remaining));
         match gift.grant.ends {
-            Some(ends) => format!("{left}, {}", self.t.credits.until.fill(&self.t.day(ends))),
+            Some(ends) => format!(
+                "{left}, {}",
+                self.t.credits.until.fill(&self.t.last_day(ends))
+            ),
             None => left,
         }
     }

@@ -79,7 +79,7 @@ impl CreditsPage {
         let sentence = |grant: &Grant| {
             let words = [
                 &self.t.credits(grant.remaining),
-                &self.t.day(grant.ends?),
+                &self.t.last_day(grant.ends?),
                 &self.named(grant.is_welcome, &grant.reason),
             ];
             Some(
@@ -132,7 +132,7 @@ impl CreditsPage {
         let words = &self.t.credits;
         match &line.what {
             What::Grant { ends, .. } if line.kind == Kind::Grant => {
-                ends.map_or_else(String::new, |ends| words.until.fill(&self.t.day(ends)))
+                ends.map_or_else(String::new, |ends| words.until.fill(&self.t.last_day(ends)))
             }
             What::Grant { .. } => String::new(),
             What::Job { model, price, .. } => {
@@ -186,7 +186,7 @@ async fn show(
     let cards = routing::models(&studio);
     Ok(ok(&CreditsPage {
         t,
-        here: "credits",
+        here: "account",
         grants: grants::open_grants(&studio, person).await?,
         tariffs: cards.iter().map(|card| tariff(t, card, &prices)).collect(),
         purse,
