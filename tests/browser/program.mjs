@@ -34,7 +34,8 @@ export async function startProgram() {
     if (code !== 0) throw new Error(`it ended with ${code}:\n${readFileSync(join(folder, "log"))}`);
     rmSync(folder, { recursive: true });
   };
-  return { url, stop };
+  const printed = () => readFileSync(join(folder, "log"), "utf8");
+  return { url, stop, printed };
 }
 
 /** Waits until `condition` gives something true, and returns that. */

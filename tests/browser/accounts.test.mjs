@@ -1,0 +1,122 @@
+// People with accounts: they come in, draw, find, delete and leave, also without script.
+
+import { after, before, test } from "node:test";
+import assert from "node:assert/strict";
+
+import { startProgram, waitFor } from "./program.mjs";
+import { SCREENS, THEMES, assertAccessible, openBrowser, screenshot, visit } from "./visitor.mjs";
+
+const PATIENCE = { timeout: 240_000 };
+const PASSWORD = "three green apples";
+const OPERATOR = "op@example.org";
+
+let program;
+let browser;
+
+before(async () => {
+  program = await startProgram();
+  browser = await openBrowser();
+  const { page, leave } = await visit(browser, program.url, { script: false });
+  await page.goto(program.printed().match(/make the first account: (\S+)/)[1]);
+  await page.getByLabel("E-mail address").fill(OPERATOR);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Make the first account" }).click();
+  await page.waitForURL(`${program.url}/`);
+  await leave();
+}, PATIENCE);
+
+after(async () => {
+  await browser?.close();
+  await program?.stop();
+}, PATIENCE);
+
+async function signIn(page, address = OPERATOR) {
+  await page.goto("/sign-in");
+  await page.getByLabel("E-mail address").fill(address);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL(`${program.url}/`);
+}
+
+/** What the operator reads on the page of letters, where no mail is set up. */
+async function letterTo(address) {
+  const { page, leave } = await visit(browser, program.url, { script: false });
+  await signIn(page);
+  await page.goto("/letters");
+  const letter = page.locator("details").filter({ hasText: address }).first();
+  await letter.locator("summary").click();
+  const text = await letter.locator("pre").textContent();
+  await leave();
+  return text;
+}
+
+test("without script: sign up, draw, find, delete, sign out", PATIENCE, async () => {
+  const address = "anna@example.org";
+  const { page, context, leave } = await visit(browser, program.url, { script: false, screen: "phone" });
+  await page.goto("/");
+  await page.waitForURL(`${program.url}/sign-in`);
+  await page.getByRole("link", { name: "Make an account" }).click();
+  await page.getByLabel("E-mail address").fill(address);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByLabel("Date of birth").fill("1990-05-17");
+  await page.getByRole("button", { name: "Make the account" }).click();
+  await page.getByRole("heading", { name: "Look into your mail" }).waitFor();
+  assert.deepEqual(await context.cookies(), [], "nothing is stored before signing in");
+
+  await page.goto((await letterTo(address)).match(/http:\S+\/sign-up\/\S+/)[0]);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Open the account" }).click();
+  await page.waitForURL(`${program.url}/`);
+  const names = (await context.cookies()).map((cookie) => cookie.name).sort();
+  assert.deepEqual(names, ["pinhole", "pinhole-device"]);
+
+  await page.locator("[name=prompt]").fill("a red apple");
+  await page.locator("button.draw").click();
+  await waitFor("the pictures", 120_000, async () => {
+    await page.goto("/pictures");
+    return page.getByRole("img", { name: "a red apple" }).count();
+  });
+  await page.getByRole("link", { name: "a red apple" }).first().click();
+  await page.getByText("Delete", { exact: true }).first().click();
+  await page.getByRole("button", { name: "Delete for good" }).click();
+  await page.goto("/account");
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.waitForURL(`${program.url}/sign-in`);
+  await page.goto("/pictures");
+  await page.waitForURL(/\/sign-in\?next=/);
+  await leave();
+});
+
+for (const screen of Object.keys(SCREENS)) {
+  for (const theme of THEMES) {
+    test(`the pages of people hold on a ${screen} in ${theme}`, PATIENCE, async () => {
+      const { page, leave } = await visit(browser, program.url, { screen, theme, allowed: [400] });
+      const look = async (path, name) => {
+        if (path) await page.goto(path);
+        await assertAccessible(page);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
+        assert.equal(wide, false, `${path} is wider than the screen`);
+        await screenshot(page, screen, theme, name);
+      };
+      await look("/sign-in", "sign-in");
+      await look("/sign-up", "sign-up");
+      await page.getByLabel("E-mail address").fill("bo@example.org");
+      await page.getByLabel("Password").fill("password1");
+      await page.getByLabel("Date of birth").fill("1990-05-17");
+      await page.getByRole("button", { name: "Make the account" }).click();
+      await look(null, "sign-up-wrong");
+      await look("/reset", "reset");
+      await signIn(page);
+      await look("/account", "account");
+      await look("/account/password", "security");
+      await look("/account/codes", "codes");
+      await look("/account/sessions", "sessions");
+      await look("/account/keys", "keys");
+      await page.getByLabel("Name").fill("my program");
+      await page.getByRole("button", { name: "Make a key" }).click();
+      await look(null, "key-made");
+      await look("/letters", "letters");
+      await leave();
+    });
+  }
+}
