@@ -128,7 +128,7 @@ async fn compare_house(desk: &Desk, books: &Books) {
 
 #[tokio::test]
 async fn promise_pay_02_no_random_operation_loses_or_makes_a_credit() {
-    run(1, 50_000).await;
+    run(1, 20_000).await;
 }
 
 /// The same with a million: `cargo nextest run --workspace --run-ignored only -E 'test(a_million)'`.
