@@ -31,7 +31,7 @@ pub(crate) const fn here(_name: &'static str) {}
 
 /// Every point, in the order in which a job meets them.
 #[cfg(debug_assertions)]
-const POINTS: [&str; 13] = [
+const POINTS: [&str; 12] = [
     "enqueue-uncommitted",
     "enqueue-committed",
     "claim-uncommitted",
@@ -44,5 +44,4 @@ const POINTS: [&str; 13] = [
     "cancel-committed",
     "put-back-uncommitted",
     "reclaim-uncommitted",
-    "repeat-uncommitted",
 ];

@@ -82,6 +82,8 @@ pub struct Limits {
     /// How long a worker may be silent before its jobs are somebody else's. Clocks of different
     /// machines may differ by less than half of this.
     pub lease_ms: u32,
+    /// How long a job is drawn on whose client is gone, where that client said that it tries again.
+    pub repeat_grace_ms: u32,
 }
 
 impl Limits {
@@ -104,6 +106,7 @@ impl Default for Limits {
             max_pictures_per_order: 10,
             max_attempts: 3,
             lease_ms: 20_000,
+            repeat_grace_ms: 10_000,
         }
     }
 }

@@ -6,10 +6,13 @@ use domain::ids::{JobId, KeyId, PersonId};
 use domain::model::{ModelCard, ModelName};
 use domain::picture::Size;
 use domain::prompt::{BadPrompt, Prompt};
+use tokio::sync::watch;
 
 use crate::credits::{self, Operation, Quote, Refusal};
 use crate::jobs::line::NotNow;
+use crate::jobs::progress::Progress;
 use crate::jobs::queue::{self, Enqueued, NewJob};
+use crate::jobs::repeat::{self, Known, Name};
 use crate::jobs::{self, Job};
 use crate::{Failure, Studio, routing};
 
@@ -86,6 +89,12 @@ pub enum OrderError {
         "{waiting} jobs of yours are waiting already. Wait until one is drawn, in about {retry_after_s} seconds, or cancel one."
     )]
     TooManyWaiting { waiting: u32, retry_after_s: u32 },
+    #[error(
+        "This idempotency key was used for another request within the last day. Use a new key for a new request."
+    )]
+    OtherBody,
+    #[error("The same request was given up in this moment. Send it again.")]
+    Again,
     #[error("These are too many orders at once. Try again in {retry_after_s} seconds.")]
     TooFast { retry_after_s: u32 },
     #[error(
@@ -122,22 +131,90 @@ impl From<NotNow> for OrderError {
 
 pub const MAX_PREVIEWS: u32 = 8;
 
+/// An order that has its job.
+#[derive(Debug)]
+pub struct Placed {
+    pub job: Job,
+    /// Where the request may come again: how many requests get this job's answer so far.
+    pub asked: Option<i64>,
+    /// Follows a new job from before it is begun, so that nothing of it is missed.
+    pub live: Option<watch::Receiver<Progress>>,
+}
+
+impl Placed {
+    /// An earlier request made the job.
+    #[must_use]
+    pub fn is_repeated(&self) -> bool {
+        self.asked.is_some_and(|asked| asked > 1)
+    }
+}
+
 /// Checks an order and puts it into the queue.
 pub async fn place(studio: &Studio, person: PersonId, form: OrderForm) -> Result<Job, OrderError> {
+    Ok(place_once(studio, person, form, None).await?.job)
+}
+
+/// Checks an order and puts it into the queue, unless it repeats an earlier one: then it gets that
+/// one's job.
+pub async fn place_once(
+    studio: &Studio,
+    person: PersonId,
+    form: OrderForm,
+    name: Option<&Name>,
+) -> Result<Placed, OrderError> {
+    if let Some(name) = name
+        && let Some(known) = known(studio, person, name).await?
+    {
+        return Ok(known);
+    }
     let (_, card) =
         routing::route(studio, form.model.as_ref()).ok_or_else(|| no_model(studio, &form))?;
     let max_credits = form.max_credits;
     let new = check(studio, person, form, &card)?;
     within(studio, &new, max_credits).await?;
-    match queue::enqueue(studio, &new).await? {
+    match queue::enqueue(studio, &new, name).await? {
         Enqueued::Accepted => {}
+        Enqueued::Known => {
+            let known = match name {
+                Some(name) => known(studio, person, name).await?,
+                None => None,
+            };
+            // The other one was abandoned in this very moment.
+            return known.ok_or(OrderError::Again);
+        }
         Enqueued::NotNow(why) => return Err(why.into()),
         Enqueued::Refused(refusal) => return Err(refusal.into()),
     }
+    let job = jobs::find(studio, person, new.id).await?;
+    let job = job.ok_or_else(|| Failure::Row(format!("{} vanished", new.id)))?;
+    let live = jobs::follow(studio, &job);
     studio.board.announce();
     studio.board.look();
-    let job = jobs::find(studio, person, new.id).await?;
-    Ok(job.ok_or_else(|| Failure::Row(format!("{} vanished", new.id)))?)
+    Ok(Placed {
+        job,
+        asked: name.map(|_| 1),
+        live,
+    })
+}
+
+async fn known(
+    studio: &Studio,
+    person: PersonId,
+    name: &Name,
+) -> Result<Option<Placed>, OrderError> {
+    match repeat::find(studio, person, name).await? {
+        Known::New => Ok(None),
+        Known::OtherBody => Err(OrderError::OtherBody),
+        Known::Again { job, asked } => {
+            let job = jobs::find(studio, person, job).await?;
+            let asked = Some(asked);
+            Ok(job.map(|job| Placed {
+                job,
+                asked,
+                live: None,
+            }))
+        }
+    }
 }
 
 /// What an order would cost whoever is metered, without placing it.

@@ -167,6 +167,13 @@ impl From<OrderError> for Problem {
                 retry_after_s: Some(retry_after_s),
                 ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_waiting", message)
             },
+            OrderError::OtherBody => {
+                Self::new(StatusCode::CONFLICT, "idempotency_key_reused", message)
+            }
+            OrderError::Again => Self {
+                retry_after_s: Some(1),
+                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "given_up", message)
+            },
             OrderError::TooFast { retry_after_s } => Self {
                 retry_after_s: Some(retry_after_s),
                 ..Self::new(

@@ -7,6 +7,7 @@ pub mod line;
 pub mod nodes;
 pub mod progress;
 pub mod queue;
+pub mod repeat;
 pub mod worker;
 
 use std::str::FromStr;
@@ -198,6 +199,21 @@ pub async fn cancel(studio: &Studio, person: PersonId, id: JobId) -> Result<Opti
         studio.board.announce();
     }
     find(studio, person, id).await
+}
+
+/// Cancels a job whose client is gone, unless its answer was asked for again after the `asked`-th
+/// request.
+pub async fn abandon(
+    studio: &Studio,
+    person: PersonId,
+    id: JobId,
+    asked: i64,
+) -> Result<(), Failure> {
+    if queue::abandon(studio, person, id, asked).await? {
+        studio.board.cancel(id);
+        studio.board.announce();
+    }
+    Ok(())
 }
 
 /// What became of a job that shall be removed.

@@ -17,7 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::lease::{self, Abandoned};
 use super::worker::Stop;
-use super::{State, line};
+use super::{State, line, repeat};
 use crate::{Failure, Studio, pictures};
 
 /// How soon a lost notice, or a dead process, is noticed without one.
@@ -26,7 +26,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const TELL_EVERY: Duration = Duration::from_millis(150);
 /// The whole line is read at most this often, however fast it moves.
 const READ_LINE_EVERY: Duration = Duration::from_millis(200);
-const SWEEP_EVERY: Duration = Duration::from_secs(10 * 60);
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// Alone, a process does this when it starts.
+const SWEEP_FILES_EVERY: Duration = Duration::from_secs(10 * 60);
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Notices that wait to be understood; what comes on top is found by looking.
 const MAX_UNREAD: usize = 256;
@@ -84,6 +86,7 @@ pub async fn attend(studio: &Studio, stop: &Stop) {
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut sweep = interval(SWEEP_EVERY);
+    let mut files = interval(SWEEP_FILES_EVERY);
     let mut line_read = Instant::now();
     loop {
         let done = tokio::select! {
@@ -100,7 +103,8 @@ pub async fn attend(studio: &Studio, stop: &Stop) {
             }
             _ = tell.tick(), if studio.db.is_shared() => tell_news(studio).await,
             _ = look.tick() => look_around(studio).await,
-            _ = sweep.tick() => swept(studio).await,
+            _ = sweep.tick() => repeat::sweep(studio).await.map(|_| ()),
+            _ = files.tick(), if studio.db.is_shared() => pictures::sweep(studio).await.map(|_| ()),
         };
         if let Err(error) = done {
             tracing::warn!(%error, "the state of the queue could not be read; trying again");
@@ -258,14 +262,6 @@ fn parts(node: NodeId, job: JobId, ordinal: usize, number: usize, jpeg: &[u8]) -
         data: String::from_utf8_lossy(piece).into_owned(),
     };
     pieces.into_iter().enumerate().map(notice).collect()
-}
-
-/// Deletes what nobody will ask for any more.
-async fn swept(studio: &Studio) -> Result<(), Failure> {
-    if studio.db.is_shared() {
-        pictures::sweep(studio).await?;
-    }
-    Ok(())
 }
 
 async fn look_around(studio: &Studio) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ use domain::prompt::Prompt;
 
 use super::line::{self, NotNow};
 use super::nodes::Notice;
+use super::repeat::{self, Name};
 use super::{Job, JobError, JobRow, State};
 use crate::credits::{self, Held, NewHold, Quote, Refusal};
 use crate::pictures::{self, NewPicture};
@@ -39,13 +40,19 @@ pub struct NewJob {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enqueued {
     Accepted,
+    /// Another request of the same name came first.
+    Known,
     /// Not now: too much waits already.
     NotNow(NotNow),
     /// It can't be paid for.
     Refused(Refusal),
 }
 
-pub async fn enqueue(studio: &Studio, job: &NewJob) -> Result<Enqueued, Failure> {
+pub async fn enqueue(
+    studio: &Studio,
+    job: &NewJob,
+    name: Option<&Name>,
+) -> Result<Enqueued, Failure> {
     let mut tx = studio.db.write().await?;
     let joined = line::join(&mut tx, &studio.limits, job.person, job.count, job.created).await?;
     let place = match joined {
@@ -86,6 +93,11 @@ pub async fn enqueue(studio: &Studio, job: &NewJob) -> Result<Enqueued, Failure>
     };
     if let Held::Refused(refusal) = credits::hold(studio, &mut tx, &hold).await? {
         return Ok(Enqueued::Refused(refusal));
+    }
+    if let Some(name) = name
+        && !repeat::remember(studio, &mut tx, job.person, job.id, name).await?
+    {
+        return Ok(Enqueued::Known);
     }
     tx.tell(&Notice::Arrived.text()).await?;
     failpoint::here("enqueue-uncommitted");
@@ -282,6 +294,40 @@ pub async fn finish(studio: &Studio, job: &Job, outcome: &Outcome) -> Result<boo
 /// Marks a person's job as cancelled; `false` where it was over already or is not theirs.
 pub async fn cancel(studio: &Studio, person: PersonId, id: JobId) -> Result<bool, Failure> {
     let mut tx = studio.db.write().await?;
+    if !end_unfinished(studio, &mut tx, person, id).await? {
+        return Ok(false);
+    }
+    failpoint::here("cancel-uncommitted");
+    tx.commit().await?;
+    failpoint::here("cancel-committed");
+    Ok(true)
+}
+
+/// Cancels a job, unless its answer was asked for again after the `asked`-th request.
+pub async fn abandon(
+    studio: &Studio,
+    person: PersonId,
+    id: JobId,
+    asked: i64,
+) -> Result<bool, Failure> {
+    let mut tx = studio.db.write().await?;
+    if !repeat::forget(&mut tx, id, asked).await? {
+        return Ok(false);
+    }
+    let cancelled = end_unfinished(studio, &mut tx, person, id).await?;
+    // What was over already keeps its name: whoever comes again gets the answer.
+    if cancelled {
+        tx.commit().await?;
+    }
+    Ok(cancelled)
+}
+
+async fn end_unfinished(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+    id: JobId,
+) -> Result<bool, Failure> {
     let cancelled: Option<(i64, i64)> = on!(tx, conn => {
         sqlx::query_as(
             "UPDATE job SET state = 'cancelled', finished_ms = $3, worker = NULL, \
@@ -299,13 +345,10 @@ pub async fn cancel(studio: &Studio, person: PersonId, id: JobId) -> Result<bool
     };
     if attempts == 0 {
         let count = u32::try_from(count).unwrap_or(0);
-        line::give_back(&mut tx, person, count).await?;
+        line::give_back(tx, person, count).await?;
     }
-    credits::settle(studio, &mut tx, id, 0).await?;
+    credits::settle(studio, tx, id, 0).await?;
     tx.tell(&Notice::Cancelled(id).text()).await?;
-    failpoint::here("cancel-uncommitted");
-    tx.commit().await?;
-    failpoint::here("cancel-committed");
     Ok(true)
 }
 

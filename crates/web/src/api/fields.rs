@@ -4,12 +4,19 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use serde_json::{Map, Value};
 
+use studio::jobs::repeat::Name;
+
+use super::repeats;
 use crate::Site;
 use crate::guard;
 use crate::problem::Problem;
 
 /// The fields of a JSON object. What nobody asks for is ignored; `null` is as good as absent.
-pub(super) struct Fields(Map<String, Value>);
+pub(super) struct Fields {
+    given: Map<String, Value>,
+    /// What makes the request known when it comes again.
+    pub(super) name: Option<Name>,
+}
 
 impl FromRequest<Site> for Fields {
     type Rejection = Problem;
@@ -36,7 +43,10 @@ impl FromRequest<Site> for Fields {
             ));
         }
         match serde_json::from_slice(&bytes) {
-            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            Ok(Value::Object(given)) => Ok(Self {
+                given,
+                name: repeats::name(parts.uri.path(), &parts.headers, &bytes)?,
+            }),
             Ok(_) => Err(no_object(
                 "The body is JSON, but no object. Send fields in braces.",
             )),
@@ -59,7 +69,10 @@ fn no_object(message: &str) -> Problem {
 
 impl Fields {
     pub(super) const fn of(fields: Map<String, Value>) -> Self {
-        Self(fields)
+        Self {
+            given: fields,
+            name: None,
+        }
     }
 
     pub(super) fn text(&self, name: &'static str) -> Result<Option<&str>, Problem> {
@@ -127,7 +140,7 @@ impl Fields {
     }
 
     pub(super) fn given(&self, name: &str) -> Option<&Value> {
-        self.0.get(name).filter(|value| !value.is_null())
+        self.given.get(name).filter(|value| !value.is_null())
     }
 }
 

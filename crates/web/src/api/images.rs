@@ -2,20 +2,24 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use domain::credits::Credits;
-use domain::ids::{JobId, PersonId};
+use domain::ids::PersonId;
 use domain::model::ModelName;
 use domain::picture::{Format, Size};
 use serde_json::{Value, json};
+use studio::accounts::Known;
+use studio::jobs::line;
+use studio::jobs::repeat::Name;
 use studio::jobs::{self, Job, JobError, State as JobState};
-use studio::order::{self, OrderForm, Prose, Quality};
+use studio::order::{self, OrderForm, Placed, Prose, Quality};
 use studio::pictures::{self, Picture};
 
 use super::fields::Fields;
+use super::repeats::{self, HangUp};
 use super::{Origin, credits, pictures as shown, streaming};
 use crate::Site;
 use crate::caller::Asker;
@@ -24,6 +28,9 @@ use crate::problem::Problem;
 pub(super) const MAX_PARTIAL_IMAGES: u32 = 3;
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const RESPOND_ASYNC: &str = "respond-async";
+const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
+const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
+const RATE_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
 
 pub(super) async fn generate(
     State(site): State<Site>,
@@ -31,32 +38,80 @@ pub(super) async fn generate(
     origin: Origin,
     headers: HeaderMap,
     fields: Fields,
+) -> Response {
+    let studio = site.studio.clone();
+    let person = known.person;
+    let answer = drawn(site, known, &origin, &headers, fields).await;
+    let mut response = answer.unwrap_or_else(Problem::into_response);
+    // Without a pace there is still an answer.
+    if let Ok(pace) = line::pace(&studio, person).await {
+        let told = response.headers_mut();
+        told.insert(RATE_LIMIT, pace.limit.into());
+        told.insert(RATE_REMAINING, pace.remaining.into());
+        let reset = format!("{}ms", pace.reset_ms);
+        told.extend(reset.parse().ok().map(|reset| (RATE_RESET, reset)));
+    }
+    response
+}
+
+async fn drawn(
+    site: Site,
+    known: Known,
+    origin: &Origin,
+    headers: &HeaderMap,
+    fields: Fields,
 ) -> Result<Response, Problem> {
     let (mut form, answer) = read(&fields)?;
+    let person = known.person;
     form.key = known.key();
-    let keeps_going = prefers_async(&headers);
-    let (job, hang_up) = place(&site, known.person, form, keeps_going).await?;
-    if answer.stream {
-        return Ok(streaming::drawing(site, job, answer, hang_up));
+    let keeps_going = prefers_async(headers);
+    let (placed, hang_up) = place(&site, person, form, fields.name).await?;
+    let is_repeated = placed.is_repeated();
+    let mut response = if answer.stream {
+        // Asked to go on, it goes on when the client is gone.
+        let hang_up = hang_up.unless(keeps_going);
+        streaming::drawing(site, placed, answer, hang_up)
+    } else if keeps_going {
+        hang_up.unless(true);
+        accepted(&site, origin, &placed.job)
+    } else {
+        answered(&site, person, origin, answer, &placed.job, hang_up).await?
+    };
+    if is_repeated {
+        response
+            .headers_mut()
+            .insert(repeats::REPLAYED, HeaderValue::from_static("true"));
     }
-    if keeps_going {
-        let location = (
-            header::LOCATION,
-            origin.url(&format!("/v1/jobs/{}", job.id)),
-        );
-        let applied = (
-            HeaderName::from_static("preference-applied"),
-            RESPOND_ASYNC.to_owned(),
-        );
-        let body = Json(super::jobs::job(&site.studio, &origin, &job));
-        return Ok((StatusCode::ACCEPTED, [location, applied], body).into_response());
-    }
+    Ok(response)
+}
+
+fn accepted(site: &Site, origin: &Origin, job: &Job) -> Response {
+    let location = (
+        header::LOCATION,
+        origin.url(&format!("/v1/jobs/{}", job.id)),
+    );
+    let applied = (
+        HeaderName::from_static("preference-applied"),
+        RESPOND_ASYNC.to_owned(),
+    );
+    let body = Json(super::jobs::job(&site.studio, origin, job));
+    (StatusCode::ACCEPTED, [location, applied], body).into_response()
+}
+
+async fn answered(
+    site: &Site,
+    person: PersonId,
+    origin: &Origin,
+    answer: Answer,
+    job: &Job,
+    hang_up: HangUp,
+) -> Result<Response, Problem> {
     let over = tokio::select! {
-        over = jobs::wait(&site.studio, known.person, job.id) => over?.ok_or_else(Problem::no_job)?,
+        over = jobs::wait(&site.studio, person, job.id) => over?.ok_or_else(Problem::no_job)?,
         () = site.stop.set() => return Err(Problem::stopping()),
     };
     hang_up.answered();
-    whole(&site, &origin, &answer, &over).await
+    whole(site, origin, &answer, &over).await
 }
 
 /// Places an order in a task of its own, so that a client who hangs up in the middle of it does
@@ -65,13 +120,13 @@ pub(super) async fn place(
     site: &Site,
     person: PersonId,
     form: OrderForm,
-    keeps_going: bool,
-) -> Result<(Job, HangUp), Problem> {
+    name: Option<Name>,
+) -> Result<(Placed, HangUp), Problem> {
     let site = site.clone();
     let placing = tokio::spawn(async move {
-        let job = order::place(&site.studio, person, form).await?;
-        let hang_up = HangUp::cancels(&site, person, (!keeps_going).then_some(job.id));
-        Ok((job, hang_up))
+        let placed = order::place_once(&site.studio, person, form, name.as_ref()).await?;
+        let hang_up = HangUp::cancels(&site, person, &placed);
+        Ok((placed, hang_up))
     });
     match placing.await {
         Ok(placed) => placed,
@@ -342,41 +397,5 @@ pub(super) fn usage(job: &Job, pictures: usize) -> Value {
 pub(super) fn extend(body: &mut Value, more: Value) {
     if let (Value::Object(body), Value::Object(more)) = (body, more) {
         body.extend(more);
-    }
-}
-
-/// Cancels a job when it is dropped before its answer: the client hung up.
-pub(super) struct HangUp {
-    site: Site,
-    person: PersonId,
-    job: Option<JobId>,
-}
-
-impl HangUp {
-    fn cancels(site: &Site, person: PersonId, job: Option<JobId>) -> Self {
-        Self {
-            site: site.clone(),
-            person,
-            job,
-        }
-    }
-
-    pub(super) fn answered(mut self) {
-        self.job = None;
-    }
-}
-
-impl Drop for HangUp {
-    fn drop(&mut self) {
-        // When the program stops, everybody is hung up on; their jobs wait for the next start.
-        let Some(job) = self.job.filter(|_| !self.site.stop.is_set()) else {
-            return;
-        };
-        let (site, person) = (self.site.clone(), self.person);
-        tokio::spawn(async move {
-            if let Err(error) = jobs::cancel(&site.studio, person, job).await {
-                tracing::error!(%error, %job, "a job whose client hung up could not be cancelled");
-            }
-        });
     }
 }

@@ -11,6 +11,7 @@ mod me;
 mod models;
 mod openapi;
 mod pictures;
+mod repeats;
 mod responses;
 mod streaming;
 

@@ -17,7 +17,8 @@ use studio::routing;
 
 use super::credits;
 use super::fields::Fields;
-use super::images::{self, Answer, HangUp};
+use super::images::{self, Answer};
+use super::repeats::HangUp;
 use super::streaming::{Events, Gone, open, send};
 use crate::Site;
 use crate::caller::Asker;
@@ -47,11 +48,11 @@ pub(super) async fn create(
     let (mut form, answer) = images::read(&asked.drawing)?;
     let person = known.person;
     form.key = known.key();
-    let (job, hang_up) = images::place(&site, person, form, false).await?;
+    let (placed, hang_up) = images::place(&site, person, form, fields.name).await?;
     let turn = Turn {
         site,
         person,
-        job,
+        job: placed.job,
         answer,
         asked,
     };

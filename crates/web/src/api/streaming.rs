@@ -11,12 +11,14 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use studio::jobs::progress::Progress;
 use studio::jobs::{self, Job};
+use studio::order::Placed;
 use studio::pictures;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::credits;
-use super::images::{self, Answer, HangUp};
+use super::images::{self, Answer};
+use super::repeats::HangUp;
 use crate::Site;
 use crate::problem::Problem;
 
@@ -43,23 +45,30 @@ pub(super) async fn send(events: &Events, name: &str, data: &Value) -> Result<()
 }
 
 /// Streams an order.
-pub(super) fn drawing(site: Site, job: Job, answer: Answer, hang_up: HangUp) -> Response {
+pub(super) fn drawing(site: Site, placed: Placed, answer: Answer, hang_up: HangUp) -> Response {
     let (events, response) = open();
+    let Placed { job, live, .. } = placed;
     tokio::spawn(async move {
-        if tell(&site, &job, &answer, &events).await.is_ok() {
+        if tell(&site, &job, live, &answer, &events).await.is_ok() {
             hang_up.answered();
         }
     });
     response
 }
 
-async fn tell(site: &Site, job: &Job, answer: &Answer, events: &Events) -> Result<(), Gone> {
+async fn tell(
+    site: &Site,
+    job: &Job,
+    live: Option<watch::Receiver<Progress>>,
+    answer: &Answer,
+    events: &Events,
+) -> Result<(), Gone> {
     let mut sent = Partials {
         job,
         answer,
         shown: vec![0; job.count as usize],
     };
-    if let Some(mut live) = jobs::follow(&site.studio, job) {
+    if let Some(mut live) = live.or_else(|| jobs::follow(&site.studio, job)) {
         loop {
             let progress = live.borrow_and_update().clone();
             sent.send(&progress, events).await?;

@@ -13,6 +13,7 @@ mod jobs;
 mod keys;
 mod pages;
 mod people;
+mod repeats;
 mod responses;
 mod sessions;
 mod stage;

@@ -163,7 +163,13 @@ impl Stage {
 
     /// Nothing is drawn until [`Stage::allow_steps`].
     pub(crate) async fn halted() -> Self {
-        Self::with(accounts::Rules::default(), |site| site).await
+        let rules = accounts::Rules::default();
+        Self::with(rules, few(), |site| site).await
+    }
+
+    /// Nothing is drawn until [`Stage::allow_steps`].
+    pub(crate) async fn with_limits(limits: Limits) -> Self {
+        Self::with(accounts::Rules::default(), limits, |site| site).await
     }
 
     /// A house that others reach by `url`.
@@ -173,10 +179,14 @@ impl Stage {
             ..accounts::Rules::default()
         };
         let url = url.parse().expect("an address");
-        Self::with(rules, |site| site.at(url)).await
+        Self::with(rules, few(), |site| site.at(url)).await
     }
 
-    async fn with(rules: accounts::Rules, dress: impl FnOnce(Site) -> Site) -> Self {
+    async fn with(
+        rules: accounts::Rules,
+        limits: Limits,
+        dress: impl FnOnce(Site) -> Site,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = TestDatabase::new(folder.path()).await.expect("a database");
         let painter = Arc::new(ScriptedPainter {
@@ -191,10 +201,7 @@ impl Stage {
             randomness: Randomness::seeded(7),
             board: Board::default(),
             gate: accounts::Gate::new(rules),
-            limits: Limits {
-                max_waiting_jobs: 3,
-                ..Limits::default()
-            },
+            limits,
             prices: Arc::new(PriceList::open(None).expect("the shipped list")),
         };
         if !rules.is_public {
@@ -372,6 +379,14 @@ pub(crate) fn borrowed(fields: &[(String, String)]) -> Fields<'_> {
     pairs
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect()
+}
+
+/// So few that a test can reach them.
+fn few() -> Limits {
+    Limits {
+        max_waiting_jobs: 3,
+        ..Limits::default()
+    }
 }
 
 pub(crate) fn request(method: Method, path: &str) -> axum::http::request::Builder {
