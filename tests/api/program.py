@@ -1,12 +1,17 @@
 """The program under test, started in an environment of its own."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import time
+import uuid
 from pathlib import Path
 
 BINARY = Path(os.environ["PINHOLE_BIN"])
+# A server for databases of tests; without it each program has its SQLite file.
+POSTGRES = os.environ.get("PINHOLE_TEST_POSTGRES")
 START_S = 120
 STOP_S = 60
 
@@ -28,12 +33,31 @@ def environment(**more):
     return kept | {name: str(value) for name, value in more.items()}
 
 
+def psql(database, statement):
+    """The rows that a statement gives, as tuples of text."""
+    command = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", "--field-separator=\t"]
+    done = subprocess.run([*command, "--dbname", database, "--command", statement],
+                          capture_output=True, text=True, check=True)
+    return [tuple(line.split("\t")) for line in done.stdout.splitlines() if line]
+
+
+def new_database():
+    """The address of an empty Postgres database."""
+    name = f"pinhole_api_{uuid.uuid4().hex}"
+    psql(POSTGRES, f"CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    return POSTGRES.rsplit("/", 1)[0] + "/" + name
+
+
 class Program:
-    def __init__(self, folder, binary=BINARY, **environment):
+    def __init__(self, folder, binary=BINARY, started_as=("serve",), database=None, **environment):
         self.folder = Path(folder)
         self.data = self.folder / "data"
         self.binary = binary
+        self.started_as = started_as
         self.more = environment
+        self.database = database or (new_database() if POSTGRES else None)
+        if self.database:
+            self.more["PINHOLE_DATABASE"] = self.database
         self.process = None
         self.url = None
         self.starts = 0
@@ -49,7 +73,7 @@ class Program:
             "PINHOLE_READY_FILE": self.ready,
         } | self.more
         self.process = subprocess.Popen(
-            [self.binary, "serve"],
+            [self.binary, *self.started_as],
             cwd=self.folder,
             env=environment(**variables),
             stdin=subprocess.DEVNULL,
@@ -65,7 +89,7 @@ class Program:
         def address():
             assert self.alive(), f"it ended with {self.process.returncode}:\n{self.log()}"
             written = self.ready.read_text() if self.ready.exists() else ""
-            return written.strip() if written.startswith("http") and written.endswith("\n") else None
+            return written.strip() if written.endswith("\n") else None
 
         self.url = wait_for(address, "the program to be ready", START_S).rstrip("/")
         return self
@@ -87,6 +111,27 @@ class Program:
         if self.alive():
             self.process.kill()
             self.process.wait()
+
+    def command(self, *arguments):
+        """Runs a command of the program on its data, and returns what it prints."""
+        variables = {"PINHOLE_DATA": self.data} | self.more
+        done = subprocess.run(
+            [self.binary, *arguments],
+            cwd=self.folder,
+            env=environment(**variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=START_S,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode()
+
+    def rows(self, statement):
+        """What its database answers, as tuples of text."""
+        if self.database:
+            return psql(self.database, statement)
+        with contextlib.closing(sqlite3.connect(self.data / "pinhole.db")) as opened:
+            return [tuple(str(value) for value in row) for row in opened.execute(statement)]
 
     def log(self):
         return (self.folder / f"log-{self.starts}").read_text(errors="replace")

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from conftest import sdk
 from pictures import opened
-from program import BINARY, Program, run, wait_for
+from program import BINARY, POSTGRES, Program, run, wait_for
 
 PROMPT = "a red apple"
 # Long enough to be in the middle of it for a while: many pictures, as many steps as allowed.
@@ -228,6 +228,7 @@ def test_the_binary_alone_in_an_empty_folder_draws(tmp_path):
     assert opened((folder / "apple.png").read_bytes()).size == (256, 256)
 
 
+@pytest.mark.skipif(POSTGRES, reason="with Postgres they may")
 def test_two_programs_do_not_share_a_data_folder_by_accident(program):
     program.start()
     other = Program(program.folder / "other")

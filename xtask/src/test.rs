@@ -202,7 +202,11 @@ fn postgres(workspace: &Workspace) -> Result<Count> {
     // Everything that can open a database, the program itself aside: its tests open none.
     crates.args(["-E", "rdeps(db) and not package(pinhole)"]);
     server.lend(&mut crates);
-    nextest(&mut crates)
+    let crates = nextest(&mut crates)?;
+    let program = program(workspace)?;
+    let mut api = Command::new(python(workspace)?);
+    server.lend(api.env("PINHOLE_BIN", program).arg("-m"));
+    Ok(crates.and(pytest(&mut api, "tests/api")?))
 }
 
 fn provision_nextest(workspace: &Workspace) -> Result<Command> {
