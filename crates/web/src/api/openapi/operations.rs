@@ -142,6 +142,13 @@ const fn json(status: u16, description: &'static str, content: &'static [Media])
 
 const JOB_ANSWER: &[Answer] = &[json(200, "The job.", &[Media::Json("Job")])];
 
+const ONCE: Parameter = Parameter {
+    name: "idempotency-key",
+    place: "header",
+    about: "A name of your own for this request, of 1 to 255 characters. For 24 hours the same request under it gets the first's answer and is charged once; another body under it is 409.",
+    kind: Kind::Text,
+};
+
 pub(super) static OPERATIONS: &[Operation] = &[
     Operation {
         route: "/v1/images/generations",
@@ -150,12 +157,15 @@ pub(super) static OPERATIONS: &[Operation] = &[
         tag: IMAGES,
         summary: "Draw pictures",
         about: "Answers when the last picture is there; with stream, tells of each on its way; with the header prefer: respond-async, answers with the job at once. A client that hangs up cancels its job, unless it preferred respond-async.",
-        parameters: &[Parameter {
-            name: "prefer",
-            place: "header",
-            about: "respond-async: answer with the job at once, and go on without me.",
-            kind: Kind::OneOf(&["respond-async"]),
-        }],
+        parameters: &[
+            Parameter {
+                name: "prefer",
+                place: "header",
+                about: "respond-async: answer with the job at once, and go on without me.",
+                kind: Kind::OneOf(&["respond-async"]),
+            },
+            ONCE,
+        ],
         body: Some("GenerationRequest"),
         answers: &[
             json(
@@ -174,7 +184,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
         tag: IMAGES,
         summary: "Draw as an agent's tool",
         about: "What the user said last is drawn, word for word. The tool image_generation says how.",
-        parameters: &[],
+        parameters: &[ONCE],
         body: Some("ResponseRequest"),
         answers: &[json(
             200,
