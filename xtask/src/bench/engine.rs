@@ -15,7 +15,7 @@ use crate::{command, provision};
 const MODEL: &str = "models/pinhole-mini";
 /// Turns that each engine takes, and drawings in each turn.
 const TURNS: u32 = 3;
-const DRAWINGS: u32 = 5;
+const DRAWINGS: u32 = 3;
 const THREADS: [u32; 2] = [1, 2];
 const AT_ONCE: [u32; 2] = [1, 4];
 const STARTS: u32 = 5;
@@ -104,16 +104,12 @@ struct Report {
 }
 
 pub(super) fn run(workspace: &Workspace) -> Result<bool> {
-    for what in [
-        ["--package", "pinhole"].as_slice(),
-        &["--package", "engine", "--example", "bench_mini"],
-    ] {
-        command::must(
-            Command::new(cargo())
-                .args(["build", "--release", "--locked"])
-                .args(what),
-        )?;
-    }
+    // Together, so that both get the same features and nothing is built twice.
+    command::must(
+        Command::new(cargo())
+            .args(["build", "--release", "--locked", "--workspace", "--bins"])
+            .args(["--example", "bench_mini"]),
+    )?;
     let folder = workspace.target.join("bench");
     let requirements = workspace.root.join("xtask/bench/requirements.txt");
     let environment = provision::python_environment(&folder.join("environment"), &requirements)?;

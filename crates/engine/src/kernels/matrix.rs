@@ -51,10 +51,13 @@ impl Panels {
         self.packed.clear();
         self.packed
             .resize(outputs.div_ceil(LANES) * LANES * inputs, 0.0);
-        for output in 0..outputs {
-            let at = output / LANES * LANES * inputs + output % LANES;
-            for input in 0..inputs {
-                self.packed[at + input * LANES] = weight(output, input);
+        let panels = self.packed.chunks_exact_mut(LANES * inputs.max(1));
+        for (first, panel) in (0..outputs).step_by(LANES).zip(panels) {
+            let lanes = LANES.min(outputs - first);
+            for (input, side_by_side) in panel.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                for (lane, packed) in side_by_side[..lanes].iter_mut().enumerate() {
+                    *packed = weight(first + lane, input);
+                }
             }
         }
     }
@@ -193,6 +196,18 @@ fn slice_of(units: usize, parts: usize, index: usize, size: usize, end: usize) -
     bound(index)..bound(index + 1)
 }
 
+/// How tall the next strip is where so many rows are left. Strips of less than four rows have too
+/// few sums to keep the processor busy, so that the last ones share their rows.
+#[inline(always)]
+const fn height(left: usize) -> usize {
+    match left {
+        7 | 8 => 4,
+        9 => 5,
+        ..=TALL => left,
+        _ => TALL,
+    }
+}
+
 struct Part<'a> {
     rows: Rows<'a>,
     panels: &'a Panels,
@@ -206,8 +221,10 @@ impl Kernel for Part<'_> {
     #[inline(always)]
     fn run(self) {
         for panel in self.which_panels.clone() {
-            for row in self.which_rows.clone().step_by(TALL) {
-                match self.which_rows.end - row {
+            let mut row = self.which_rows.start;
+            while row < self.which_rows.end {
+                let height = height(self.which_rows.end - row);
+                match height {
                     1 => self.strip::<1>(row, panel),
                     2 => self.strip::<2>(row, panel),
                     3 => self.strip::<3>(row, panel),
@@ -215,6 +232,7 @@ impl Kernel for Part<'_> {
                     5 => self.strip::<5>(row, panel),
                     _ => self.strip::<TALL>(row, panel),
                 }
+                row += height;
             }
         }
     }
@@ -227,6 +245,9 @@ impl Part<'_> {
         let outputs = self.panels.outputs;
         let column = panel * LANES;
         let columns = LANES.min(outputs - column);
+        if columns == LANES {
+            return self.finish(row, column, sums);
+        }
         for (row, sums) in (row..).zip(sums) {
             let mut lanes = added(sums, &self.after.bias[column..][..columns]);
             lanes = self.after.activation.of(lanes);
@@ -243,6 +264,40 @@ impl Part<'_> {
             self.canvas.write(row, column, &lanes[..columns]);
         }
     }
+}
+
+impl Part<'_> {
+    /// The same for a whole panel, whose length the compiler knows.
+    #[inline(always)]
+    fn finish<const R: usize>(&self, row: usize, column: usize, sums: [Lanes; R]) {
+        let bias = lanes_at(self.after.bias, column);
+        for (row, sums) in (row..).zip(sums) {
+            let mut lanes = sums;
+            for lane in 0..LANES {
+                lanes[lane] += bias[lane];
+            }
+            lanes = self.after.activation.of(lanes);
+            if let Some(gate) = self.after.gate {
+                let at = row / gate.rows * gate.stride + gate.at + column;
+                let factors = lanes_at(gate.numbers, at);
+                for lane in 0..LANES {
+                    lanes[lane] *= factors[lane];
+                }
+            }
+            if let Some(residual) = self.after.residual {
+                let residual = lanes_at(residual, row * self.panels.outputs + column);
+                for lane in 0..LANES {
+                    lanes[lane] += residual[lane];
+                }
+            }
+            self.canvas.write_lanes(row, column, &lanes);
+        }
+    }
+}
+
+#[inline(always)]
+fn lanes_at(numbers: &[f32], at: usize) -> &Lanes {
+    &numbers[at..at + LANES].as_chunks::<LANES>().0[0]
 }
 
 #[inline(always)]
@@ -268,15 +323,49 @@ fn strip<const R: usize>(rows: &Rows<'_>, row: usize, panel: &[f32]) -> [Lanes; 
     sums
 }
 
+/// Adds the products of `R` rows with a panel to sums.
 #[inline(always)]
 fn tile<const R: usize>(rows: [&[f32]; R], panel: &[f32], sums: &mut [Lanes; R]) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        return tile_with_avx2(rows, panel, sums);
+    }
+    tile_of_any_processor(rows, panel, sums);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[expect(
+    unsafe_code,
+    reason = "calls a function compiled for a newer processor"
+)]
+fn tile_with_avx2<const R: usize>(rows: [&[f32]; R], panel: &[f32], sums: &mut [Lanes; R]) {
+    /// Alone in its function: inlined where the sums are used in other ways, the compiler may keep
+    /// them in registers of half the width, or in memory.
+    #[inline(never)]
+    #[target_feature(enable = "avx2,fma")]
+    fn alone<const R: usize>(rows: [&[f32]; R], panel: &[f32], sums: &mut [Lanes; R]) {
+        tile_of_any_processor(rows, panel, sums);
+    }
+    // SAFETY: only `tile` calls this, after it has found both features.
+    unsafe { alone(rows, panel, sums) }
+}
+
+#[inline(always)]
+#[expect(
+    unsafe_code,
+    reason = "a check for each number of a row takes as long as its products"
+)]
+fn tile_of_any_processor<const R: usize>(rows: [&[f32]; R], panel: &[f32], sums: &mut [Lanes; R]) {
     let steps = panel.as_chunks::<LANES>().0;
-    // With lengths that the compiler sees to be equal, it drops the checks in the loop.
-    let rows = rows.map(|row| &row[..steps.len()]);
+    assert!(rows.iter().all(|row| row.len() >= steps.len()));
     let mut local = *sums;
     for (i, weights) in steps.iter().enumerate() {
+        // A copy stays in registers for all rows; a reference is read anew for each of them.
+        let weights = *weights;
         for r in 0..R {
-            let x = rows[r][i];
+            // SAFETY: every row has as many numbers as there are steps, as was asserted above.
+            let x = unsafe { *rows[r].get_unchecked(i) };
             for lane in 0..LANES {
                 local[r][lane] = x.mul_add(weights[lane], local[r][lane]);
             }
@@ -295,15 +384,31 @@ pub(super) fn multiply_here(
     for panel in 0..panels.count() {
         let weights = panels.panel(panel);
         let mut row = 0;
-        while row + TALL <= rows.count {
-            let sums = strip::<TALL>(&rows, row, weights);
-            for (row, lanes) in (row..).zip(&sums) {
-                write(row, panel * LANES, lanes);
+        while row < rows.count {
+            let height = height(rows.count - row);
+            match height {
+                4 => hand_out(row, panel, &strip::<4>(&rows, row, weights), &mut write),
+                5 => hand_out(row, panel, &strip::<5>(&rows, row, weights), &mut write),
+                TALL => hand_out(row, panel, &strip::<TALL>(&rows, row, weights), &mut write),
+                _ => {
+                    for row in row..row + height {
+                        hand_out(row, panel, &strip::<1>(&rows, row, weights), &mut write);
+                    }
+                }
             }
-            row += TALL;
+            row += height;
         }
-        for row in row..rows.count {
-            write(row, panel * LANES, &strip::<1>(&rows, row, weights)[0]);
-        }
+    }
+}
+
+#[inline(always)]
+fn hand_out(
+    row: usize,
+    panel: usize,
+    sums: &[Lanes],
+    write: &mut impl FnMut(usize, usize, &Lanes),
+) {
+    for (row, lanes) in (row..).zip(sums) {
+        write(row, panel * LANES, lanes);
     }
 }

@@ -107,6 +107,13 @@ impl<'a> Canvas<'a> {
     ///
     /// Callers give each thread its own rows or its own columns.
     #[inline(always)]
+    fn write_lanes(&self, row: usize, column: usize, lanes: &Lanes) {
+        // Of a length that the compiler knows, so that it becomes two stores and no call.
+        self.write(row, column, lanes);
+    }
+
+    /// The same for any number of values.
+    #[inline(always)]
     #[expect(unsafe_code, reason = "columns of one buffer can't be lent as slices")]
     fn write(&self, row: usize, column: usize, values: &[f32]) {
         assert!(
