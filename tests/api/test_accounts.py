@@ -31,7 +31,8 @@ def plain(letter):
 
 
 def key_of(program, *arguments):
-    made = run("admin", "person", *arguments, "--json", cwd=program.folder, data=program.data)
+    arguments = ("admin", "person", *arguments, "--json")
+    made = run(*arguments, cwd=program.folder, data=program.data, more=program.more)
     assert made.returncode == 0, made.stderr
     return json.loads(made.stdout)
 
@@ -90,13 +91,13 @@ def test_an_operator_adds_people_from_the_shell_while_it_serves(tmp_path):
         anna = client(added["api_key"])
         drawn = anna.images.generate(prompt="a red apple", extra_body={"seed": 7})
         assert drawn.data[0].b64_json
-        again = run("admin", "person", "add", "--email", ANNA, cwd=program.folder, data=program.data)
+        again = run("admin", "person", "add", "--email", ANNA, cwd=program.folder, data=program.data, more=program.more)
         assert again.returncode != 0 and b"already" in again.stderr
         only_reads = key_of(program, "key", "--email", ANNA, "--scopes", "pictures:read")
         with pytest.raises(openai.PermissionDeniedError) as refusal:
             client(only_reads["api_key"]).images.generate(prompt="a red apple")
         assert refusal.value.code == "missing_scope"
-        listed = run("admin", "person", "list", "--json", cwd=program.folder, data=program.data)
+        listed = run("admin", "person", "list", "--json", cwd=program.folder, data=program.data, more=program.more)
         assert [json.loads(line)["email"] for line in listed.stdout.splitlines()] == [ANNA]
     finally:
         assert program.stop() == 0, program.log()

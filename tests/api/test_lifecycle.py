@@ -228,7 +228,7 @@ def test_the_binary_alone_in_an_empty_folder_draws(tmp_path):
     assert opened((folder / "apple.png").read_bytes()).size == (256, 256)
 
 
-@pytest.mark.skipif(POSTGRES, reason="with Postgres they may")
+@pytest.mark.skipif(POSTGRES is not None, reason="with Postgres they may")
 def test_two_programs_do_not_share_a_data_folder_by_accident(program):
     program.start()
     other = Program(program.folder / "other")
