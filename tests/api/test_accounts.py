@@ -103,6 +103,51 @@ def test_an_operator_adds_people_from_the_shell_while_it_serves(tmp_path):
         assert program.stop() == 0, program.log()
 
 
+def test_an_operator_serves_somebody_first(tmp_path):
+    program = Program(tmp_path)
+    keys = {name: key_of(program, "add", "--email", f"{name}@example.org", "--credits", "1000", "--key")
+            for name in ("anna", "ben", "carl")}
+    set_to = key_of(program, "priority", "--email", "ben@example.org", "7")
+    assert set_to == {"person_id": keys["ben"]["person_id"], "priority": 7}
+    assert key_of(program, "priority", "--email", "carl@example.org", "-1")["priority"] == -1
+    listed = program.command("admin", "person", "list", "--json").splitlines()
+    assert {one["email"][:4].strip("@"): one["priority"] for one in map(json.loads, listed)} == {
+        "anna": 0, "ben": 7, "carl": -1}
+    assert "priority 7" in program.command("admin", "person", "list")
+
+    def refused(*arguments):
+        done = run("admin", "person", "priority", *arguments, cwd=program.folder, data=program.data, more=program.more)
+        assert done.returncode != 0
+        return done.stderr.decode()
+
+    assert "nobody has an account" in refused("--email", "dora@example.org", "1")
+    assert "-100..=100" in refused("--email", ANNA, "101")
+    assert "many" in refused("--email", ANNA, "many")
+
+    program.more["PINHOLE_MAX_RUNNING_EACH"] = "1"
+    program.start()
+    try:
+        jobs = {}
+        for name in ("anna", "carl", "ben"):
+            headers = {"authorization": f"Bearer {keys[name]['api_key']}", "prefer": "respond-async"}
+            with httpx2.Client(base_url=program.url, headers=headers, timeout=120) as http:
+                # Sizes differ in steps, so that none shares a pass with another.
+                steps = {"anna": 8, "carl": 2, "ben": 3}[name]
+                order = {"prompt": "a red apple", "steps": steps, "n": 10 if name == "anna" else 1}
+                ordered = http.post("/v1/images/generations", json=order)
+                assert ordered.status_code == 202, ordered.text
+                jobs[name] = ordered.json()["id"]
+            if name == "anna":
+                started = f"SELECT started_ms FROM job WHERE id = '{jobs[name]}' AND started_ms IS NOT NULL"
+                wait_for(lambda: program.rows(started), "anna's drawing to begin")
+        over = "SELECT COUNT(*) FROM job WHERE state = 'done'"
+        wait_for(lambda: program.rows(over) == [("3",)], "all drawings", 120)
+        begun = program.rows("SELECT id FROM job ORDER BY started_ms")
+        assert begun == [(jobs["anna"],), (jobs["ben"],), (jobs["carl"],)]
+    finally:
+        assert program.stop() == 0, program.log()
+
+
 def test_listening_elsewhere_takes_a_public_address(tmp_path):
     program = Program(tmp_path, PINHOLE_LISTEN="0.0.0.0:0")
     program.spawn()

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use clap::builder::RangedI64ValueParser;
 use clap::{Args, Subcommand};
 use domain::clock::Moment;
 use domain::credits::Credits;
@@ -17,12 +18,13 @@ use studio::accounts::key::{self, NewKey};
 use studio::accounts::person::{self, Account};
 use studio::credits::grants::{self, NewGrant};
 use studio::credits::{self, ledger};
+use studio::jobs::line;
 
 use crate::place::{HouseArgs, Place};
 
 #[derive(Subcommand)]
 pub(crate) enum AdminCommand {
-    /// People with accounts: add, list, give a role, make a key
+    /// People with accounts: add, list, give a role or a priority, make a key
     #[command(subcommand)]
     Person(PersonCommand),
     /// Credits: give some to somebody, check the books
@@ -70,6 +72,17 @@ pub(crate) enum PersonCommand {
         /// person, support, moderator, privacy_officer or operator
         role: String,
     },
+    /// Draw somebody's next jobs before everybody else's, or after them
+    Priority {
+        #[command(flatten)]
+        who: Who,
+        /// Above 0 is before, below 0 after; everybody has 0 unless you change it
+        #[arg(value_name = "TIER", allow_negative_numbers = true, value_parser = priority())]
+        priority: i32,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Make an API key for somebody; it is shown once
     Key {
         #[command(flatten)]
@@ -80,6 +93,11 @@ pub(crate) enum PersonCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+fn priority() -> RangedI64ValueParser<i32> {
+    let furthest = i64::from(line::MAX_PRIORITY);
+    RangedI64ValueParser::new().range(-furthest..=furthest)
 }
 
 #[derive(Args)]
@@ -165,6 +183,11 @@ async fn on_person(studio: &Studio, command: &PersonCommand) -> Result<String> {
                 account.person
             ))
         }
+        PersonCommand::Priority {
+            who,
+            priority,
+            json,
+        } => prioritize(studio, who, *priority, *json).await,
         PersonCommand::Key { who, key, json } => {
             let account = find(studio, who).await?;
             let made = make_key(studio, account.person, account.role, key).await?;
@@ -175,6 +198,24 @@ async fn on_person(studio: &Studio, command: &PersonCommand) -> Result<String> {
             })
         }
     }
+}
+
+async fn prioritize(studio: &Studio, who: &Who, priority: i32, as_json: bool) -> Result<String> {
+    let person = find(studio, who).await?.person;
+    if !line::set_priority(studio, person, priority).await? {
+        bail!("{person} was deleted in this moment, so nothing was set");
+    }
+    if as_json {
+        return Ok(json!({ "person_id": person, "priority": priority }).to_string());
+    }
+    let place = match priority {
+        1.. => "before everybody's with a lower priority",
+        0 => "in turn with everybody's of priority 0",
+        _ => "after everybody's with a higher priority",
+    };
+    Ok(format!(
+        "{person} has priority {priority}: their next jobs come {place}. What waits already keeps its place."
+    ))
 }
 
 async fn on_credits(studio: &Studio, command: &CreditsCommand) -> Result<String> {
@@ -266,16 +307,21 @@ fn line(account: &Account, as_json: bool) -> String {
             "person_id": account.person,
             "email": account.address.expose(),
             "role": account.role.name(),
+            "priority": account.priority,
             "created": account.created.as_seconds(),
         });
         return fields.to_string();
     }
-    format!(
+    let mut line = format!(
         "{}  {:<15}  {}",
         account.person,
         account.role.name(),
         account.address.expose()
-    )
+    );
+    if account.priority != 0 {
+        line += &format!("  priority {}", account.priority);
+    }
+    line
 }
 
 async fn find(studio: &Studio, who: &Who) -> Result<Account> {

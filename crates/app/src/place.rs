@@ -62,6 +62,10 @@ pub(crate) struct HouseArgs {
     /// How long a process that draws may be silent before its jobs are another's
     #[arg(long, env = "PINHOLE_LEASE_MS", default_value_t = Limits::default().lease_ms, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u32).range(1_000..))]
     lease_ms: u32,
+
+    /// How long a drawing goes on whose client is gone, where that client may come again
+    #[arg(long, env = "PINHOLE_REPEAT_GRACE_MS", default_value_t = Limits::default().repeat_grace_ms, value_name = "MILLISECONDS")]
+    repeat_grace_ms: u32,
 }
 
 impl HouseArgs {
@@ -82,6 +86,7 @@ impl HouseArgs {
             max_running_jobs_each: self.max_running_each,
             max_orders_per_minute: self.orders_per_minute,
             lease_ms: self.lease_ms,
+            repeat_grace_ms: self.repeat_grace_ms,
             ..Limits::default()
         }
     }
@@ -91,16 +96,26 @@ impl HouseArgs {
 pub(crate) struct Place {
     pub(crate) data: PathBuf,
     location: Location,
+    /// Draws in place of the models that are here.
+    painter: Option<Arc<dyn Painter>>,
 }
 
 impl Place {
     /// Without an address, the rows are in a SQLite file of the data folder.
-    pub(crate) fn new(data: PathBuf, database: Option<Address>) -> Self {
+    pub(crate) fn new(
+        data: PathBuf,
+        database: Option<Address>,
+        painter: Option<Arc<dyn Painter>>,
+    ) -> Self {
         let location = database.map_or_else(
             || Location::File(data.join("pinhole.db")),
             |Address(url)| Location::Postgres(url),
         );
-        Self { data, location }
+        Self {
+            data,
+            location,
+            painter,
+        }
     }
 
     /// Makes the data folder. With SQLite it also makes sure that this process alone works in it,
@@ -142,12 +157,20 @@ impl Place {
     }
 
     pub(crate) async fn studio(&self, house: &HouseArgs) -> anyhow::Result<Studio> {
-        let painter: Arc<dyn Painter> = Arc::new(LocalPainter::new(Settings {
+        let painter = match &self.painter {
+            Some(painter) => Arc::clone(painter),
+            None => self.local_painter()?,
+        };
+        self.open(house, Arc::new([painter])).await
+    }
+
+    fn local_painter(&self) -> anyhow::Result<Arc<dyn Painter>> {
+        let painter = LocalPainter::new(Settings {
             models: Some(self.models()),
             catalogue: Some(Catalogue::from_environment()?),
             ..Settings::default()
-        })?);
-        self.open(house, Arc::new([painter])).await
+        })?;
+        Ok(Arc::new(painter))
     }
 
     /// The house as it is seen from a shell: nothing can be drawn in it.

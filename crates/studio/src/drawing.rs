@@ -11,7 +11,7 @@ use domain::painter::{Brief, PaintError, Painted, Painter, Watch};
 use domain::picture::Pixels;
 
 use crate::jobs::progress::Board;
-use crate::jobs::queue::{self, Outcome};
+use crate::jobs::queue::{self, Finished, Outcome};
 use crate::jobs::worker::Stop;
 use crate::jobs::{Job, JobError, State};
 use crate::pictures::{self, NewPicture};
@@ -290,10 +290,14 @@ async fn record(
         error,
     };
     match queue::finish(studio, job, &outcome).await {
-        Ok(true) => studio.board.end(job.id, state),
+        Ok(Finished::Recorded) => studio.board.end(job.id, state),
+        Ok(Finished::GivenUp) => {
+            pictures::discard(studio, &outcome.pictures).await;
+            studio.board.end(job.id, State::Cancelled);
+        }
         // Cancelled while it was being stored, or drawn by somebody else meanwhile: nobody wants
         // these files.
-        Ok(false) => {
+        Ok(Finished::Lost) => {
             pictures::discard(studio, &outcome.pictures).await;
             studio.board.lose(job.id);
         }

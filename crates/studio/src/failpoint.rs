@@ -31,7 +31,7 @@ pub(crate) const fn here(_name: &'static str) {}
 
 /// Every point, in the order in which a job meets them.
 #[cfg(debug_assertions)]
-const POINTS: [&str; 12] = [
+const POINTS: [&str; 14] = [
     "enqueue-uncommitted",
     "enqueue-committed",
     "claim-uncommitted",
@@ -40,6 +40,8 @@ const POINTS: [&str; 12] = [
     "picture-stored",
     "finish-uncommitted",
     "finish-committed",
+    "give-up-uncommitted",
+    "give-up-committed",
     "cancel-uncommitted",
     "cancel-committed",
     "put-back-uncommitted",

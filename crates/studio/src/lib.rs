@@ -83,6 +83,7 @@ pub struct Limits {
     /// machines may differ by less than half of this.
     pub lease_ms: u32,
     /// How long a job is drawn on whose client is gone, where that client said that it tries again.
+    /// The SDKs do so after half a second, and after a whole one the second time.
     pub repeat_grace_ms: u32,
 }
 
@@ -106,7 +107,7 @@ impl Default for Limits {
             max_pictures_per_order: 10,
             max_attempts: 3,
             lease_ms: 20_000,
-            repeat_grace_ms: 10_000,
+            repeat_grace_ms: 2_000,
         }
     }
 }

@@ -172,6 +172,7 @@ pub async fn place_once(
     let max_credits = form.max_credits;
     let new = check(studio, person, form, &card)?;
     within(studio, &new, max_credits).await?;
+    let expected = studio.board.expect(new.id, new.count);
     match queue::enqueue(studio, &new, name).await? {
         Enqueued::Accepted => {}
         Enqueued::Known => {
@@ -187,7 +188,7 @@ pub async fn place_once(
     }
     let job = jobs::find(studio, person, new.id).await?;
     let job = job.ok_or_else(|| Failure::Row(format!("{} vanished", new.id)))?;
-    let live = jobs::follow(studio, &job);
+    let live = expected.arrived(job.ahead);
     studio.board.announce();
     studio.board.look();
     Ok(Placed {

@@ -22,6 +22,8 @@ pub struct Account {
     /// Key of the picture on the shelf.
     pub portrait: Option<String>,
     pub has_password: bool,
+    /// Above 0, their jobs come before everybody else's; below 0, after them.
+    pub priority: i64,
     pub created: Moment,
 }
 
@@ -144,7 +146,7 @@ pub async fn add(
     Ok(person)
 }
 
-const COLUMNS: &str = "SELECT account.*, person.role FROM account \
+const COLUMNS: &str = "SELECT account.*, person.role, person.tier FROM account \
      JOIN person ON person.id = account.person_id";
 
 pub async fn find(studio: &Studio, person: PersonId) -> Result<Option<Account>, Failure> {
@@ -258,6 +260,7 @@ struct AccountRow {
     display_name: Option<String>,
     portrait: Option<String>,
     password_hash: Option<String>,
+    tier: i64,
     created_ms: i64,
 }
 
@@ -278,6 +281,7 @@ impl AccountRow {
                 .map_err(|_| row("name"))?,
             portrait: self.portrait,
             has_password: self.password_hash.is_some(),
+            priority: -self.tier,
             created: Moment::from_millis(self.created_ms),
         })
     }

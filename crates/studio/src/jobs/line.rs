@@ -114,16 +114,65 @@ async fn not_now(
             retry_after_s: estimate(tx, ahead + 1, now).await?,
         }));
     }
-    let all: i64 = on!(tx, conn => {
-        sqlx::query_scalar("SELECT COUNT(*) FROM job WHERE state = 'queued'").fetch_one(conn).await
+    let all = length(tx).await?;
+    full(tx, all, all >= i64::from(limits.max_waiting_jobs), now).await
+}
+
+/// Whether the line, with the new job of this transaction in it, is longer than it may be. From here
+/// to the end of the transaction nobody else joins.
+pub(crate) async fn too_long(
+    tx: &mut Tx,
+    limits: &Limits,
+    now: Moment,
+) -> Result<Option<NotNow>, Failure> {
+    on!(tx, conn => {
+        sqlx::query("UPDATE queue SET turn = turn WHERE id = 1")
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
     })?;
-    if all >= i64::from(limits.max_waiting_jobs) {
-        return Ok(Some(NotNow::Full {
-            waiting: whole(all),
-            retry_after_s: estimate(tx, 1, now).await?,
-        }));
+    let others = length(tx).await? - 1;
+    full(
+        tx,
+        others,
+        others >= i64::from(limits.max_waiting_jobs),
+        now,
+    )
+    .await
+}
+
+async fn length(tx: &mut Tx) -> Result<i64, Failure> {
+    Ok(on!(tx, conn => {
+        sqlx::query_scalar("SELECT COUNT(*) FROM job WHERE state = 'queued'").fetch_one(conn).await
+    })?)
+}
+
+async fn full(
+    tx: &mut Tx,
+    waiting: i64,
+    is_full: bool,
+    now: Moment,
+) -> Result<Option<NotNow>, Failure> {
+    if !is_full {
+        return Ok(None);
     }
-    Ok(None)
+    Ok(Some(NotNow::Full {
+        waiting: whole(waiting),
+        retry_after_s: estimate(tx, 1, now).await?,
+    }))
+}
+
+/// Locks the person's row until the transaction ends: nothing else of theirs joins the line or
+/// leaves it.
+pub(crate) async fn lock(tx: &mut Tx, person: PersonId) -> Result<(), Failure> {
+    on!(tx, conn => {
+        sqlx::query("UPDATE person SET turn = turn WHERE id = $1")
+            .bind(person.to_string())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    Ok(())
 }
 
 /// Jobs that come before a waiting one.
@@ -243,6 +292,9 @@ pub(crate) async fn give_back(tx: &mut Tx, person: PersonId, pictures: u32) -> R
     })?;
     Ok(())
 }
+
+/// The furthest that an operator may put a person before, or after, everybody else.
+pub const MAX_PRIORITY: i32 = 100;
 
 /// Serves a person's future jobs before (above 0) or after (below 0) everybody else's.
 pub async fn set_priority(

@@ -201,7 +201,13 @@ pub async fn cancel(studio: &Studio, person: PersonId, id: JobId) -> Result<Opti
     find(studio, person, id).await
 }
 
-/// Cancels a job whose client is gone, unless its answer was asked for again after the `asked`-th
+/// The client of a job whose request may come again has left. Gives how many requests had asked for
+/// its answer, where nobody waits for it any more.
+pub async fn leave(studio: &Studio, id: JobId) -> Result<Option<i64>, Failure> {
+    repeat::leave(studio, id).await
+}
+
+/// Cancels a job that nobody waits for, unless its answer was asked for again after the `asked`-th
 /// request.
 pub async fn abandon(
     studio: &Studio,

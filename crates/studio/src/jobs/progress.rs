@@ -30,6 +30,8 @@ struct Entry {
     progress: watch::Sender<Progress>,
     /// Where this process draws it.
     drawing: Option<Drawing>,
+    /// Its row may not be there yet.
+    is_expected: bool,
 }
 
 #[derive(Debug)]
@@ -100,13 +102,27 @@ impl Board {
         self.0.node
     }
 
+    /// Follows a job of so many pictures that is about to be written down: from before anybody can
+    /// draw it, so that nothing of it is missed.
+    pub(crate) fn expect(&self, id: JobId, count: u32) -> Expected {
+        let mut entry = Entry::new(State::Queued, 0, count);
+        entry.is_expected = true;
+        let live = entry.progress.subscribe();
+        self.live().insert(id, entry);
+        Expected {
+            board: self.clone(),
+            id,
+            live: Some(live),
+        }
+    }
+
     /// Follows an unfinished job, wherever it is drawn.
     pub(crate) fn follow(&self, job: &Job) -> watch::Receiver<Progress> {
         let mut live = self.live();
         if let Some(entry) = live.get(&job.id) {
             return entry.progress.subscribe();
         }
-        let entry = Entry::new(job);
+        let entry = Entry::of(job);
         let receiver = entry.progress.subscribe();
         live.insert(job.id, entry);
         drop(live);
@@ -144,7 +160,7 @@ impl Board {
     /// This process draws the job from now on.
     pub(crate) fn begin(&self, job: &Job) {
         let mut live = self.live();
-        let entry = live.entry(job.id).or_insert_with(|| Entry::new(job));
+        let entry = live.entry(job.id).or_insert_with(|| Entry::of(job));
         entry.drawing = Some(Drawing {
             unwanted: Arc::default(),
             is_news: true,
@@ -235,7 +251,9 @@ impl Board {
     pub(crate) fn followed(&self) -> Vec<JobId> {
         let mut live = self.live();
         live.retain(|_, entry| entry.drawing.is_some() || entry.progress.receiver_count() > 0);
-        let elsewhere = live.iter().filter(|(_, entry)| entry.drawing.is_none());
+        let elsewhere = live
+            .iter()
+            .filter(|(_, entry)| entry.drawing.is_none() && !entry.is_expected);
         elsewhere.map(|(id, _)| *id).collect()
     }
 
@@ -273,16 +291,52 @@ impl Board {
 }
 
 impl Entry {
-    fn new(job: &Job) -> Self {
+    fn of(job: &Job) -> Self {
+        Self::new(job.state, job.ahead, job.count)
+    }
+
+    fn new(state: State, ahead: u32, count: u32) -> Self {
         let progress = Progress {
-            state: job.state,
-            ahead: job.ahead,
-            pictures: vec![Sketch::default(); job.count as usize],
+            state,
+            ahead,
+            pictures: vec![Sketch::default(); count as usize],
             left_ms: None,
         };
         Self {
             progress: watch::Sender::new(progress),
             drawing: None,
+            is_expected: false,
+        }
+    }
+}
+
+/// A job that is about to be written down. Dropped, it is expected no more.
+#[derive(Debug)]
+pub(crate) struct Expected {
+    board: Board,
+    id: JobId,
+    live: Option<watch::Receiver<Progress>>,
+}
+
+impl Expected {
+    /// The job is in the line, behind `ahead` others.
+    pub(crate) fn arrived(mut self, ahead: u32) -> Option<watch::Receiver<Progress>> {
+        if let Some(entry) = self.board.live().get_mut(&self.id) {
+            entry.is_expected = false;
+            entry.progress.send_if_modified(|progress| {
+                let waits = progress.state == State::Queued;
+                progress.ahead = ahead;
+                waits && ahead > 0
+            });
+        }
+        self.live.take()
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        if self.live.is_some() {
+            self.board.live().remove(&self.id);
         }
     }
 }

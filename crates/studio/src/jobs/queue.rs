@@ -1,4 +1,8 @@
 //! The queue: rows of `job`, and nothing besides. Each function here is one transaction.
+//!
+//! Rows are locked in this order, lest two wait for each other: the person, the request that may
+//! come again, the job, the balance, the line. Whoever claims locks the line and then jobs that
+//! wait; those are held by whoever cancels them alone, who never waits for the line.
 
 use std::collections::HashMap;
 
@@ -59,6 +63,11 @@ pub async fn enqueue(
         Ok(place) => place,
         Err(why) => return Ok(Enqueued::NotNow(why)),
     };
+    if let Some(name) = name
+        && repeat::is_known(studio, &mut tx, job.person, name).await?
+    {
+        return Ok(Enqueued::Known);
+    }
     on!(tx, conn => {
         sqlx::query(
             "INSERT INTO job (id, person_id, state, model, prompt, negative_prompt, width, height, \
@@ -84,6 +93,11 @@ pub async fn enqueue(
         .await
         .map(|done| done.rows_affected())
     })?;
+    if let Some(name) = name
+        && !repeat::remember(studio, &mut tx, job.person, job.id, name).await?
+    {
+        return Ok(Enqueued::Known);
+    }
     let hold = NewHold {
         job: job.id,
         person: job.person,
@@ -94,10 +108,11 @@ pub async fn enqueue(
     if let Held::Refused(refusal) = credits::hold(studio, &mut tx, &hold).await? {
         return Ok(Enqueued::Refused(refusal));
     }
-    if let Some(name) = name
-        && !repeat::remember(studio, &mut tx, job.person, job.id, name).await?
+    // Where others write at the same time, they were not counted before.
+    if studio.db.is_shared()
+        && let Some(why) = line::too_long(&mut tx, &studio.limits, job.created).await?
     {
-        return Ok(Enqueued::Known);
+        return Ok(Enqueued::NotNow(why));
     }
     tx.tell(&Notice::Arrived.text()).await?;
     failpoint::here("enqueue-uncommitted");
@@ -249,16 +264,30 @@ pub struct Outcome {
     pub error: Option<JobError>,
 }
 
-/// Records what a job brought. `false` where its claim no longer counts, because it was cancelled
-/// meanwhile or its lease ended: then nothing is recorded.
-pub async fn finish(studio: &Studio, job: &Job, outcome: &Outcome) -> Result<bool, Failure> {
+/// What became of a job that was drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    Recorded,
+    /// Nobody waits for it any more, and whoever asked for it may come again: it ends as cancelled,
+    /// and is drawn anew for whoever comes.
+    GivenUp,
+    /// Its claim no longer counts, because it was cancelled meanwhile or its lease ended: nothing is
+    /// recorded.
+    Lost,
+}
+
+/// Records what a job brought.
+pub async fn finish(studio: &Studio, job: &Job, outcome: &Outcome) -> Result<Finished, Failure> {
+    let mut tx = studio.db.write().await?;
+    if repeat::forget_if_left(&mut tx, job.id).await? {
+        return give_up(studio, tx, job).await;
+    }
     let state = if outcome.pictures.is_empty() {
         State::Failed
     } else {
         State::Done
     };
     let words = serde_json::to_string(&outcome.unknown_words).unwrap_or_else(|_| "[]".to_owned());
-    let mut tx = studio.db.write().await?;
     let changed = on!(tx, conn => {
         sqlx::query(
             "UPDATE job SET state = $2, unknown_words = $3, error_code = $4, error_message = $5, \
@@ -277,7 +306,7 @@ pub async fn finish(studio: &Studio, job: &Job, outcome: &Outcome) -> Result<boo
         .map(|done| done.rows_affected())
     })?;
     if changed == 0 {
-        return Ok(false);
+        return Ok(Finished::Lost);
     }
     for picture in &outcome.pictures {
         pictures::insert(&mut tx, picture).await?;
@@ -288,12 +317,37 @@ pub async fn finish(studio: &Studio, job: &Job, outcome: &Outcome) -> Result<boo
     failpoint::here("finish-uncommitted");
     tx.commit().await?;
     failpoint::here("finish-committed");
-    Ok(true)
+    Ok(Finished::Recorded)
+}
+
+async fn give_up(studio: &Studio, mut tx: Tx, job: &Job) -> Result<Finished, Failure> {
+    let changed = on!(tx, conn => {
+        sqlx::query(
+            "UPDATE job SET state = 'cancelled', finished_ms = $2, worker = NULL, \
+             lease_until_ms = NULL WHERE id = $1 AND state = 'drawing' AND claims = $3",
+        )
+        .bind(job.id.to_string())
+        .bind(studio.clock.now().as_millis())
+        .bind(job.claims)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    if changed == 0 {
+        return Ok(Finished::Lost);
+    }
+    credits::settle(studio, &mut tx, job.id, 0).await?;
+    tx.tell(&Notice::Cancelled(job.id).text()).await?;
+    failpoint::here("give-up-uncommitted");
+    tx.commit().await?;
+    failpoint::here("give-up-committed");
+    Ok(Finished::GivenUp)
 }
 
 /// Marks a person's job as cancelled; `false` where it was over already or is not theirs.
 pub async fn cancel(studio: &Studio, person: PersonId, id: JobId) -> Result<bool, Failure> {
     let mut tx = studio.db.write().await?;
+    line::lock(&mut tx, person).await?;
     if !end_unfinished(studio, &mut tx, person, id).await? {
         return Ok(false);
     }
@@ -303,7 +357,8 @@ pub async fn cancel(studio: &Studio, person: PersonId, id: JobId) -> Result<bool
     Ok(true)
 }
 
-/// Cancels a job, unless its answer was asked for again after the `asked`-th request.
+/// Cancels a job that nobody waits for, unless its answer was asked for again after the `asked`-th
+/// request.
 pub async fn abandon(
     studio: &Studio,
     person: PersonId,
@@ -311,6 +366,7 @@ pub async fn abandon(
     asked: i64,
 ) -> Result<bool, Failure> {
     let mut tx = studio.db.write().await?;
+    line::lock(&mut tx, person).await?;
     if !repeat::forget(&mut tx, id, asked).await? {
         return Ok(false);
     }
@@ -322,6 +378,7 @@ pub async fn abandon(
     Ok(cancelled)
 }
 
+/// The person's row is locked.
 async fn end_unfinished(
     studio: &Studio,
     tx: &mut Tx,

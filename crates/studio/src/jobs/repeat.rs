@@ -4,6 +4,9 @@
 //! one again: then the one that it means is the latest of the same words, still unfinished or over
 //! for less than a minute. Two equal requests of which neither says so are two orders: whoever asks
 //! twice for a red apple wants two.
+//!
+//! A request whose client has left waits no more. Where nobody waits for a job, it is given up once
+//! the clients had time to come again, or as soon as it is drawn.
 
 use db::{Tx, on};
 use domain::ids::{JobId, PersonId};
@@ -65,8 +68,54 @@ pub(crate) async fn find(studio: &Studio, person: PersonId, name: &Name) -> Resu
         return Ok(Known::New);
     }
     let mut tx = studio.db.write().await?;
+    let Some((job, body)) = earlier(studio, &mut tx, person, name).await? else {
+        return Ok(Known::New);
+    };
+    if body != name.body_sha256 {
+        return Ok(Known::OtherBody);
+    }
+    let asked: Option<i64> = on!(tx, conn => {
+        sqlx::query_scalar(
+            "UPDATE repeat SET asked = asked + 1, present = present + 1 WHERE job_id = $1 \
+             RETURNING asked",
+        )
+        .bind(&job)
+        .fetch_optional(conn)
+        .await
+    })?;
+    // Given up in this very moment, it is nobody's answer.
+    let Some(asked) = asked else {
+        return Ok(Known::New);
+    };
+    tx.commit().await?;
+    let job = job
+        .parse()
+        .map_err(|_| Failure::Row(format!("job id {job:?}")))?;
+    Ok(Known::Again { job, asked })
+}
+
+/// Whether the attempt before this one was written down while this one was on its way. The
+/// person's row is locked.
+pub(crate) async fn is_known(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+    name: &Name,
+) -> Result<bool, Failure> {
+    // Two of the same key can't both be written down.
+    let looks = name.key_sha256.is_none() && name.is_again;
+    Ok(looks && earlier(studio, tx, person, name).await?.is_some())
+}
+
+/// The job of the request that this one repeats, and that request's body.
+async fn earlier(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+    name: &Name,
+) -> Result<Option<(String, String)>, Failure> {
     let now_ms = studio.clock.now().as_millis();
-    let found: Option<(String, String)> = match &name.key_sha256 {
+    Ok(match &name.key_sha256 {
         Some(key) => on!(tx, conn => {
             sqlx::query_as(
                 "SELECT job_id, body_sha256 FROM repeat \
@@ -96,24 +145,7 @@ pub(crate) async fn find(studio: &Studio, person: PersonId, name: &Name) -> Resu
             .fetch_optional(conn)
             .await
         })?,
-    };
-    let Some((job, body)) = found else {
-        return Ok(Known::New);
-    };
-    if body != name.body_sha256 {
-        return Ok(Known::OtherBody);
-    }
-    let asked: i64 = on!(tx, conn => {
-        sqlx::query_scalar("UPDATE repeat SET asked = asked + 1 WHERE job_id = $1 RETURNING asked")
-            .bind(&job)
-            .fetch_one(conn)
-            .await
-    })?;
-    tx.commit().await?;
-    let job = job
-        .parse()
-        .map_err(|_| Failure::Row(format!("job id {job:?}")))?;
-    Ok(Known::Again { job, asked })
+    })
 }
 
 /// Writes down what a new job's request was; `false` where another of the same name came first.
@@ -138,8 +170,8 @@ pub(crate) async fn remember(
     }
     let written = on!(tx, conn => {
         sqlx::query(
-            "INSERT INTO repeat (job_id, person_id, key_sha256, body_sha256, asked, expires_ms) \
-             VALUES ($1, $2, $3, $4, 1, $5) ON CONFLICT (person_id, key_sha256) DO NOTHING",
+            "INSERT INTO repeat (job_id, person_id, key_sha256, body_sha256, asked, present, expires_ms) \
+             VALUES ($1, $2, $3, $4, 1, 1, $5) ON CONFLICT (person_id, key_sha256) DO NOTHING",
         )
         .bind(job.to_string())
         .bind(person.to_string())
@@ -153,13 +185,44 @@ pub(crate) async fn remember(
     Ok(written > 0)
 }
 
-/// Lets the request of an abandoned job be forgotten, so that it is drawn anew when it comes again;
-/// `false` where somebody asked for its answer after the `asked`-th request.
+/// A client has left. Gives how many requests had asked for the job's answer, where nobody waits
+/// for it any more.
+pub(crate) async fn leave(studio: &Studio, job: JobId) -> Result<Option<i64>, Failure> {
+    let mut tx = studio.db.write().await?;
+    let left: Option<(i64, i64)> = on!(tx, conn => {
+        sqlx::query_as(
+            "UPDATE repeat SET present = present - 1 WHERE job_id = $1 RETURNING present, asked",
+        )
+        .bind(job.to_string())
+        .fetch_optional(conn)
+        .await
+    })?;
+    tx.commit().await?;
+    Ok(left
+        .filter(|(present, _)| *present <= 0)
+        .map(|(_, asked)| asked))
+}
+
+/// Lets the request of a job that nobody waits for be forgotten, so that it is drawn anew when it
+/// comes again; `false` where somebody waits, or has asked for its answer after the `asked`-th
+/// request.
 pub(crate) async fn forget(tx: &mut Tx, job: JobId, asked: i64) -> Result<bool, Failure> {
     let forgotten = on!(tx, conn => {
-        sqlx::query("DELETE FROM repeat WHERE job_id = $1 AND asked = $2")
+        sqlx::query("DELETE FROM repeat WHERE job_id = $1 AND present <= 0 AND asked = $2")
             .bind(job.to_string())
             .bind(asked)
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    Ok(forgotten > 0)
+}
+
+/// As [`forget`], whoever asked before.
+pub(crate) async fn forget_if_left(tx: &mut Tx, job: JobId) -> Result<bool, Failure> {
+    let forgotten = on!(tx, conn => {
+        sqlx::query("DELETE FROM repeat WHERE job_id = $1 AND present <= 0")
+            .bind(job.to_string())
             .execute(conn)
             .await
             .map(|done| done.rows_affected())

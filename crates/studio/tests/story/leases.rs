@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use studio::jobs::lease::{self, Abandoned};
 use studio::jobs::worker;
-use studio::jobs::{self, State};
+use studio::jobs::{self, Job, State};
 use studio::order::{OrderForm, place};
 
 use crate::stage::{Stage, form};
@@ -116,7 +116,7 @@ async fn a_job_is_followed_and_cancelled_where_it_is_not_drawn() {
         .await
         .expect("cancels");
     // The next step is its last: the two after it are never asked for.
-    until_unwanted(&stage).await;
+    until_unwanted(&stage, &job).await;
     stage.painter.permits.add_permits(1);
     let next = place(&front.studio, stage.person, form("next"))
         .await
@@ -132,13 +132,9 @@ async fn a_job_is_followed_and_cancelled_where_it_is_not_drawn() {
 }
 
 /// Waits until the process that draws has heard that nobody wants its drawing.
-async fn until_unwanted(stage: &Stage) {
-    let jobs = jobs::recent(&stage.studio, stage.person, None, 10).await;
-    let ids: Vec<_> = jobs.expect("read").items.iter().map(|job| job.id).collect();
-    while ids
-        .iter()
-        .any(|id| stage.studio.board.glance(*id).is_some())
-    {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+async fn until_unwanted(stage: &Stage, job: &Job) {
+    let mut live = jobs::follow(&stage.studio, job).expect("was unfinished when it was ordered");
+    let heard = live.wait_for(|progress| progress.state == State::Cancelled);
+    let heard = tokio::time::timeout(Duration::from_secs(60), heard).await;
+    heard.expect("in time").expect("is told");
 }

@@ -3,7 +3,7 @@
 use domain::ids::PersonId;
 use studio::Limits;
 use studio::jobs::lease::{self, Abandoned};
-use studio::jobs::{self, line, nodes};
+use studio::jobs::{self, State, line, nodes};
 use studio::order::{OrderError, OrderForm, place};
 
 use crate::stage::{Stage, form};
@@ -254,6 +254,63 @@ async fn each_limit_says_which_it_is_and_when_to_come_back() {
     assert_eq!((pace.limit, pace.remaining, pace.reset_ms), (6, 0, 60_000));
     studio.clock.advance_millis(10_000);
     order(&stage, stage.person, "mine 6").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_line_is_never_longer_than_allowed_however_many_join_at_once() {
+    let mut stage = roomy().await;
+    stage.studio.limits.max_waiting_jobs = 5;
+    let mut orders = Vec::new();
+    for n in 0..40 {
+        let (studio, person) = (stage.studio.clone(), stage.somebody().await);
+        orders.push(tokio::spawn(async move {
+            place(&studio, person, form(&format!("newcomer {n}"))).await
+        }));
+    }
+    let (mut accepted, mut told) = (0, Vec::new());
+    for order in orders {
+        match order.await.expect("ends") {
+            Ok(_) => accepted += 1,
+            Err(OrderError::QueueFull { waiting, .. }) => told.push(waiting),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!((accepted, told), (5, vec![5; 35]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn orders_claims_and_cancellations_never_wait_for_each_other_in_a_circle() {
+    const EACH: usize = 30;
+    let mut stage = roomy().await;
+    stage.studio.limits.max_running_jobs_each = 1_000;
+    let studio = stage.studio.clone();
+    let mut busy = Vec::new();
+    for _ in 0..6 {
+        let (studio, person) = (studio.clone(), stage.somebody().await);
+        busy.push(tokio::spawn(async move {
+            for n in 0..EACH {
+                let job = place(&studio, person, form(&format!("mine {n}"))).await;
+                let cancelled = jobs::cancel(&studio, person, job.expect("accepted").id).await;
+                assert_eq!(
+                    cancelled.expect("works").map(|job| job.state),
+                    Some(State::Cancelled)
+                );
+            }
+        }));
+    }
+    for _ in 0..2 {
+        let studio = studio.clone();
+        busy.push(tokio::spawn(async move {
+            for _ in 0..EACH {
+                studio::jobs::queue::claim(&studio, |_| 4)
+                    .await
+                    .expect("claims");
+            }
+        }));
+    }
+    for one in busy {
+        one.await.expect("ends");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod leases;
 mod line;
 mod removal;
+mod repeats;
 mod stage;
 
 use domain::ids::{JobId, PersonId};

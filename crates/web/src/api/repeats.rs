@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName};
 use domain::ids::{JobId, PersonId};
+use studio::Failure;
 use studio::jobs;
 use studio::jobs::repeat::Name;
 use studio::order::Placed;
@@ -41,8 +42,7 @@ pub(super) struct HangUp {
     site: Site,
     person: PersonId,
     job: Option<JobId>,
-    /// Where the request may come again: how many had asked for the answer, this one included.
-    asked: Option<i64>,
+    may_come_again: bool,
 }
 
 impl HangUp {
@@ -51,7 +51,7 @@ impl HangUp {
             site: site.clone(),
             person,
             job: Some(placed.job.id),
-            asked: placed.asked,
+            may_come_again: placed.asked.is_some(),
         }
     }
 
@@ -73,22 +73,29 @@ impl Drop for HangUp {
         let Some(job) = self.job.filter(|_| !self.site.stop.is_set()) else {
             return;
         };
-        let (site, person, asked) = (self.site.clone(), self.person, self.asked);
+        let (site, person, may_come_again) = (self.site.clone(), self.person, self.may_come_again);
         tokio::spawn(async move {
-            let cancelled = match asked {
-                None => jobs::cancel(&site.studio, person, job).await.map(|_| ()),
-                Some(asked) => {
-                    let grace = u64::from(site.studio.limits.repeat_grace_ms);
-                    tokio::select! {
-                        () = tokio::time::sleep(Duration::from_millis(grace)) => {}
-                        () = site.stop.set() => return,
-                    }
-                    jobs::abandon(&site.studio, person, job, asked).await
-                }
+            let left = if may_come_again {
+                leave(&site, person, job).await
+            } else {
+                jobs::cancel(&site.studio, person, job).await.map(|_| ())
             };
-            if let Err(error) = cancelled {
+            if let Err(error) = left {
                 tracing::error!(%error, %job, "a job whose client hung up could not be cancelled");
             }
         });
+    }
+}
+
+/// Gives the client time to come again, unless others wait for the same answer anyway.
+async fn leave(site: &Site, person: PersonId, job: JobId) -> Result<(), Failure> {
+    let studio = &site.studio;
+    let Some(asked) = jobs::leave(studio, job).await? else {
+        return Ok(());
+    };
+    let grace = Duration::from_millis(studio.limits.repeat_grace_ms.into());
+    tokio::select! {
+        () = tokio::time::sleep(grace) => jobs::abandon(studio, person, job, asked).await,
+        () = site.stop.set() => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use db::on;
 use serde_json::{Value, json};
 use studio::Limits;
 
@@ -110,7 +111,7 @@ async fn the_same_name_twice_at_once_is_one_job() {
 
 #[tokio::test]
 async fn a_job_waits_a_while_for_a_client_that_tries_again() {
-    let stage = Stage::halted().await;
+    let stage = Stage::with_limits(patient()).await;
     let body = json!({ "prompt": "a red apple", "steps": 3 });
     let attempt = |count: &'static str| [("x-stainless-retry-count", count)];
     let ordered = async {
@@ -128,6 +129,74 @@ async fn a_job_waits_a_while_for_a_client_that_tries_again() {
     assert_eq!(retry.header("idempotent-replayed"), "true");
     picture(&retry);
     assert_eq!(stage.jobs().await.len(), 1);
+}
+
+/// Waits longer than any machine is slow.
+fn patient() -> Limits {
+    Limits {
+        repeat_grace_ms: 600_000,
+        ..Limits::default()
+    }
+}
+
+#[tokio::test]
+async fn promise_pay_02_what_is_drawn_when_its_client_is_gone_costs_nothing() {
+    let stage = Stage::with_limits(patient()).await;
+    stage.meter().await;
+    let credits = async || {
+        let told = stage.get("/v1/credits").await.json();
+        (told["available"].as_i64(), told["held"].as_i64())
+    };
+    let before = credits().await;
+    let body = json!({ "prompt": "a red apple", "stream": true });
+    for (name, count) in [("idempotency-key", "0"), ("x-stainless-retry-count", "0")] {
+        let stream = stage.open(order(&body, &[(name, count)])).await;
+        let job = stage.jobs().await[0]["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
+        assert_ne!(credits().await, before);
+        drop(stream);
+        until_left(&stage, &job).await;
+        stage.allow_steps(4);
+        assert_eq!(stage.over(&job).await, "cancelled");
+        assert_eq!(credits().await, before);
+        assert_eq!(stage.get("/v1/pictures").await.json()["data"], json!([]));
+    }
+    // Whoever comes again after all gets a drawing, and pays for that one.
+    stage.allow_steps(4);
+    let again = stage
+        .open(order(&body, &[("x-stainless-retry-count", "1")]))
+        .await;
+    let (name, drawn) = Events::of(again).rest().await.pop().expect("an event");
+    assert_eq!(name, "image_generation.completed");
+    let charged = drawn["credits"]["charged"].as_i64().expect("a charge");
+    assert!(charged > 0);
+    assert_eq!(
+        credits().await,
+        (before.0.map(|had| had - charged), Some(0))
+    );
+}
+
+/// Waits until it is written down that nobody waits for the job.
+async fn until_left(stage: &Stage, job: &str) {
+    let looking = async {
+        loop {
+            let mut tx = stage.studio.db.read().await.expect("begins");
+            let present: i64 = on!(tx, conn => {
+                sqlx::query_scalar("SELECT present FROM repeat WHERE job_id = $1")
+                    .bind(job)
+                    .fetch_one(conn)
+                    .await
+            })
+            .expect("reads");
+            if present == 0 {
+                return;
+            }
+        }
+    };
+    let limit = std::time::Duration::from_secs(60);
+    tokio::time::timeout(limit, looking).await.expect("in time");
 }
 
 #[tokio::test]

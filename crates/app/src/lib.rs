@@ -1,0 +1,94 @@
+//! `pinhole`: the studio, the shell command, and the tools of whoever runs it. A library, so that
+//! measurements can run the same program with another painter.
+
+mod admin;
+mod draw;
+mod models;
+mod place;
+mod serve;
+mod work;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use domain::painter::Painter;
+
+use crate::place::{Address, Place};
+
+/// An AI image generator that anyone can run for other people.
+///
+/// Without a command it serves the studio on http://127.0.0.1:8080.
+#[derive(Parser)]
+#[command(name = "pinhole", version, about, long_about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    /// Folder that holds the database, the pictures and the pulled models; made when missing
+    #[arg(
+        long,
+        global = true,
+        env = "PINHOLE_DATA",
+        default_value = "pinhole-data",
+        value_name = "FOLDER"
+    )]
+    data: PathBuf,
+
+    /// Address of a Postgres database, postgres://user:password@host/name, for more than one
+    /// machine; without it, a SQLite file in the data folder
+    #[arg(
+        long,
+        global = true,
+        env = "PINHOLE_DATABASE",
+        hide_env_values = true,
+        value_name = "ADDRESS"
+    )]
+    database: Option<Address>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the studio and the API (what happens without a command)
+    Serve(serve::ServeArgs),
+    /// Draw what other processes take orders for, over a Postgres database
+    Work(work::WorkArgs),
+    /// Draw in the shell, without a server
+    Draw(draw::DrawArgs),
+    /// List, pull, show and remove larger models
+    #[command(subcommand)]
+    Models(models::ModelsCommand),
+    /// What operators do from the shell, also while the program serves
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
+}
+
+/// Does what the command line says. Pictures are drawn by the shipped model and by those that were
+/// pulled, or by `painter` alone where one is given.
+#[must_use]
+pub fn run(painter: Option<Arc<dyn Painter>>) -> ExitCode {
+    let cli = Cli::parse();
+    let models_dir = cli.data.join("models");
+    let place = Place::new(cli.data, cli.database, painter);
+    let ended = match cli.command {
+        None => serve::run(&serve::ServeArgs::from_env(), &place),
+        Some(Command::Serve(args)) => serve::run(&args, &place),
+        Some(Command::Work(args)) => work::run(&args, &place),
+        Some(Command::Draw(args)) => draw::run(args, &models_dir),
+        Some(Command::Models(command)) => models::run(command, &models_dir),
+        Some(Command::Admin(command)) => admin::run(&command, &place),
+    };
+    ended.unwrap_or_else(|error| {
+        complain(&error);
+        ExitCode::FAILURE
+    })
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the person at the shell reads it there"
+)]
+fn complain(error: &anyhow::Error) {
+    eprintln!("pinhole: {error:#}");
+}
