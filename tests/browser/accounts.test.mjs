@@ -34,7 +34,7 @@ async function signIn(page, address = OPERATOR) {
   await page.goto("/sign-in");
   await page.getByLabel("E-mail address").fill(address);
   await page.getByLabel("Password").fill(PASSWORD);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.waitForURL(`${program.url}/`);
 }
 
@@ -120,3 +120,107 @@ for (const screen of Object.keys(SCREENS)) {
     });
   }
 }
+
+/** A phone that keeps passkeys and recognises its holder, as Chromium plays it. */
+async function giveAuthenticator(context, page) {
+  const devtools = await context.newCDPSession(page);
+  await devtools.send("WebAuthn.enable");
+  const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", {
+    options: {
+      protocol: "ctap2",
+      transport: "internal",
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+  const set = (name, enabled) => devtools.send(`WebAuthn.${name}`, { authenticatorId, enabled });
+  return {
+    isThere: (enabled) => set("setAutomaticPresenceSimulation", enabled),
+    keys: async () => (await devtools.send("WebAuthn.getCredentials", { authenticatorId })).credentials,
+  };
+}
+
+test("a passkey is added, signs in, proves who somebody is, and is removed", PATIENCE, async () => {
+  // Browsers have passkeys for a name, not for a number.
+  const url = program.url.replace("127.0.0.1", "localhost");
+  const { page, context, leave } = await visit(browser, url, { allowed: [401] });
+  const phone = await giveAuthenticator(context, page);
+  await page.goto("/sign-in");
+  await page.getByLabel("E-mail address").fill(OPERATOR);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.waitForURL(`${url}/`);
+  await page.goto("/account/password");
+  await page.getByRole("link", { name: "Add a passkey" }).click();
+  await page.getByLabel("Name").fill("my phone");
+  await page.getByRole("button", { name: "Make the passkey" }).click();
+  await page.getByText("my phone").waitFor();
+  const [made] = await phone.keys();
+  assert.equal(made.rpId, "localhost");
+  assert.equal(made.isResidentCredential, true);
+
+  // An authenticator that has one makes no second.
+  await page.getByRole("link", { name: "Add a passkey" }).click();
+  await page.getByRole("button", { name: "Make the passkey" }).click();
+  await page.getByText("has a passkey for this account already").waitFor();
+
+  await page.goto("/account");
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.waitForURL(/\/sign-in/);
+  const button = page.getByRole("button", { name: "Sign in with a passkey" });
+  await button.waitFor();
+  const held = async () => (await context.cookies()).map((cookie) => cookie.name);
+  assert.deepEqual(await held(), ["pinhole-device"], "looking stores nothing");
+  await button.click();
+  await page.waitForURL(`${url}/`);
+  assert.deepEqual((await held()).sort(), ["pinhole", "pinhole-device"]);
+  const [used] = await phone.keys();
+  assert.ok(used.signCount > made.signCount);
+  await page.goto("/account/sessions");
+  await page.getByText("signed in with the passkey “my phone”").waitFor();
+
+  await page.goto("/account/confirm?next=/account/password");
+  await page.getByRole("button", { name: "Use a passkey" }).click();
+  await page.waitForURL(`${url}/account/password`);
+  await page.getByRole("button", { name: "Remove: my phone" }).click();
+  await page.getByText("my phone").waitFor({ state: "detached" });
+  await page.goto("/account");
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await button.click();
+  await page.getByText("That passkey was not accepted").waitFor();
+  await leave();
+});
+
+test("a passkey is offered in the address field once somebody reaches for it", PATIENCE, async () => {
+  const url = program.url.replace("127.0.0.1", "localhost");
+  const { page, context, leave } = await visit(browser, url);
+  const phone = await giveAuthenticator(context, page);
+  await page.goto("/sign-in");
+  await page.getByLabel("E-mail address").fill(OPERATOR);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.waitForURL(`${url}/`);
+  await page.goto("/account/passkeys");
+  await page.getByRole("button", { name: "Make the passkey" }).click();
+  await page.waitForURL(`${url}/account/password`);
+  await page.goto("/account");
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.waitForURL(/\/sign-in/);
+  await phone.isThere(true);
+  await page.getByLabel("E-mail address").focus();
+  await page.waitForURL(`${url}/`);
+  await page.goto("/account/password");
+  await page.getByRole("button", { name: "Remove: Chrome on Linux" }).click();
+  await page.waitForURL(`${url}/account/password`);
+  await leave();
+});
+
+test("where browsers have no passkeys the page says so", PATIENCE, async () => {
+  const { page, leave } = await visit(browser, program.url);
+  await page.goto("/sign-in");
+  await page.getByText("Passkeys work at http://localhost:").waitFor();
+  assert.equal(await page.getByRole("button", { name: "Sign in with a passkey" }).count(), 0);
+  await leave();
+});

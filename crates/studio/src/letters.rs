@@ -47,6 +47,16 @@ pub enum Letter {
     },
     /// One-time codes were turned on or off.
     SecurityChanged,
+    PasskeyAdded {
+        name: String,
+    },
+    PasskeyRemoved {
+        name: String,
+    },
+    /// A passkey was shown whose counter had gone back: somebody may have a copy.
+    PasskeyCopied {
+        name: String,
+    },
 }
 
 impl Letter {
@@ -63,6 +73,9 @@ impl Letter {
             Self::AddressChanged => "address_changed",
             Self::Vouch { .. } => "vouch",
             Self::SecurityChanged => "security_changed",
+            Self::PasskeyAdded { .. } => "passkey_added",
+            Self::PasskeyRemoved { .. } => "passkey_removed",
+            Self::PasskeyCopied { .. } => "passkey_copied",
         }
     }
 

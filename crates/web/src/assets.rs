@@ -62,6 +62,11 @@ const FILES: &[(&str, &str, &str)] = &[
         include_str!("../islands/picture-view.js"),
     ),
     (
+        "passkey.js",
+        JAVASCRIPT,
+        include_str!("../islands/passkey.js"),
+    ),
+    (
         "local-time.js",
         JAVASCRIPT,
         include_str!("../islands/local-time.js"),

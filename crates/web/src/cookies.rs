@@ -1,9 +1,10 @@
-//! The two cookies of this program, both only for who signs in: the session, and the browser's
-//! token by which it is known again. There is no other cookie, and nothing else is stored in a
-//! browser.
+//! The cookies of this program, all only for who signs in: the session, the browser's token by which
+//! it is known again, and for some minutes the one of who signs in with a passkey, so that nobody
+//! else can use the answer. There is no other cookie, and nothing else is stored in a browser.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use studio::accounts::device::KNOWN_FOR_MS;
+use studio::accounts::passkey::ANSWER_WITHIN_MS;
 use studio::accounts::session::ABSOLUTE_END_MS;
 
 use crate::Site;
@@ -12,6 +13,7 @@ use crate::Site;
 pub(crate) enum Cookie {
     Session,
     Device,
+    Passkey,
 }
 
 impl Cookie {
@@ -22,6 +24,8 @@ impl Cookie {
             (Self::Session, false) => "pinhole",
             (Self::Device, true) => "__Host-pinhole-device",
             (Self::Device, false) => "pinhole-device",
+            (Self::Passkey, true) => "__Host-pinhole-passkey",
+            (Self::Passkey, false) => "pinhole-passkey",
         }
     }
 
@@ -29,6 +33,7 @@ impl Cookie {
         match self {
             Self::Session => ABSOLUTE_END_MS / 1_000,
             Self::Device => KNOWN_FOR_MS / 1_000,
+            Self::Passkey => ANSWER_WITHIN_MS / 1_000,
         }
     }
 }

@@ -42,6 +42,9 @@ pub fn write(letter: &Letter, home: &str) -> Written {
             let at = t.exact(Moment::from_millis(*at_ms));
             words.body.fill_two(family.as_str(), &at)
         }
+        Letter::PasskeyAdded { name }
+        | Letter::PasskeyRemoved { name }
+        | Letter::PasskeyCopied { name } => words.body.fill_all(&[name, home]),
         _ => words.body.fill(home),
     };
     let link_line = link
@@ -77,6 +80,9 @@ fn words<'a>(t: &'static Texts, letter: &'a Letter) -> (&'static LetterText, Opt
         Letter::AddressChanged => (&all.address_changed, here("/account")),
         Letter::Vouch { token } => (&all.vouch, at("vouch", token)),
         Letter::SecurityChanged => (&all.security_changed, here("/account/password")),
+        Letter::PasskeyAdded { .. } => (&all.passkey_added, here("/account/password")),
+        Letter::PasskeyRemoved { .. } => (&all.passkey_removed, here("/account/password")),
+        Letter::PasskeyCopied { .. } => (&all.passkey_copied, here("/account/password")),
     }
 }
 
@@ -107,6 +113,15 @@ mod tests {
                 token: token.clone(),
             },
             Letter::SecurityChanged,
+            Letter::PasskeyAdded {
+                name: "my phone".to_owned(),
+            },
+            Letter::PasskeyRemoved {
+                name: "my phone".to_owned(),
+            },
+            Letter::PasskeyCopied {
+                name: "my phone".to_owned(),
+            },
             Letter::NewDevice {
                 family: "Firefox on Linux".to_owned(),
                 at_ms: 1_800_000_000_000,

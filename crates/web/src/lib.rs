@@ -15,6 +15,7 @@ pub mod letters;
 mod pages;
 mod problem;
 mod public_url;
+mod relying_party;
 mod texts;
 mod when;
 

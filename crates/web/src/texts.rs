@@ -162,9 +162,11 @@ texts! {
         String: sign_up sign_up_lead sign_up_do address password password_hint born born_hint
             have_account sign_in sign_in_do no_account forgot link_ended busy look look_what look_reset not_now
             not_now_what confirm confirm_what confirm_do reset reset_what reset_do reset_new
-            reset_new_do reset_done reset_done_what code code_what code_field code_do vouch vouch_what
+            reset_new_do reset_done reset_done_what code code_what code_field code_do passkey passkey_stopped
+            passkey_failed passkey_needs_https passkey_needs_name vouch vouch_what
             vouch_do address_change address_change_what address_change_do address_half
             address_done look_both to_account welcome welcome_what welcome_do welcome_later;
+        Pattern: passkey_elsewhere;
         Plural: welcome_adopt;
     }
     Account {
@@ -176,8 +178,11 @@ texts! {
             may_administer profile_save username_hint display_name_hint address_new address_new_hint
             address_change confirm confirm_what confirm_do codes codes_off_what codes_on_what codes_set
             codes_turn_off codes_scan codes_type codes_code codes_turn_on recovery recovery_what
-            recovery_done;
-        Pattern: session_when key_used key_limited;
+            recovery_done passkeys passkeys_what passkey_add passkey_how passkey_without
+            passkey_name passkey_name_hint passkey_make passkey_known passkey_stopped
+            passkey_failed passkey_synced rename rename_do remove confirm_passkey
+            session_by_password session_by_removed;
+        Pattern: session_when session_by_passkey passkey_used passkey_unused key_used key_limited;
         Plural: recovery_left;
     }
     Letters {
@@ -185,7 +190,7 @@ texts! {
     }
     Letter {
         LetterText: sign_up has_account reset password_changed new_device address_from address_to
-            address_changed vouch security_changed;
+            address_changed vouch security_changed passkey_added passkey_removed passkey_copied;
     }
 }
 

@@ -13,6 +13,7 @@ pub mod address;
 pub mod age;
 pub mod device;
 pub mod key;
+pub mod passkey;
 pub mod password;
 pub mod person;
 pub mod profile;

@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Vouch,
     /// Comes after the right password, before the one-time code.
     SecondFactor,
+    /// The question that an authenticator answers once.
+    Passkey,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
             Self::Address => "address",
             Self::Vouch => "vouch",
             Self::SecondFactor => "second_factor",
+            Self::Passkey => "passkey",
         }
     }
 
@@ -44,7 +47,7 @@ impl Kind {
         match self {
             Self::Welcome | Self::SignUp | Self::Address => 24 * 60 * MINUTE_MS,
             Self::Reset | Self::Vouch => 60 * MINUTE_MS,
-            Self::SecondFactor => 10 * MINUTE_MS,
+            Self::SecondFactor | Self::Passkey => 10 * MINUTE_MS,
         }
     }
 }
@@ -56,6 +59,8 @@ pub(crate) struct About<'a> {
     pub(crate) address: Option<&'a Address>,
     pub(crate) password: Option<&'a PasswordHash>,
     pub(crate) age: Option<Age>,
+    /// What else is needed, as JSON.
+    pub(crate) detail: Option<&'a str>,
 }
 
 /// A proof that was shown.
@@ -65,6 +70,7 @@ pub(crate) struct Proof {
     pub(crate) address: Option<Address>,
     pub(crate) password: Option<PasswordHash>,
     pub(crate) age: Option<Age>,
+    pub(crate) detail: Option<String>,
     pub(crate) tries: i64,
 }
 
@@ -75,6 +81,7 @@ struct ProofRow {
     password_hash: Option<String>,
     of_age: Option<i64>,
     age_threshold: Option<i64>,
+    detail: Option<String>,
     tries: i64,
 }
 
@@ -94,6 +101,7 @@ impl ProofRow {
                 is_over: over != 0,
                 threshold,
             }),
+            detail: self.detail,
             tries: self.tries,
         })
     }
@@ -118,8 +126,8 @@ pub(crate) async fn give(
     on!(tx, conn => {
         sqlx::query(
             "INSERT INTO proof (token_hash, kind, person_id, address, password_hash, of_age, \
-             age_threshold, tries, created_ms, ends_ms) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9)",
+             age_threshold, detail, tries, created_ms, ends_ms) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10)",
         )
         .bind(hash(&token))
         .bind(kind.name())
@@ -128,6 +136,7 @@ pub(crate) async fn give(
         .bind(about.password.map(PasswordHash::as_str))
         .bind(about.age.map(|age| i64::from(age.is_over)))
         .bind(about.age.map(|age| i64::from(age.threshold)))
+        .bind(about.detail)
         .bind(now.as_millis())
         .bind(now.plus_millis(kind.lives_ms()).as_millis())
         .execute(conn)

@@ -4,7 +4,7 @@
 
 use db::{Tx, on};
 use domain::clock::Moment;
-use domain::ids::{PersonId, SessionId};
+use domain::ids::{PasskeyId, PersonId, SessionId};
 use domain::role::{Role, Scopes};
 use domain::secret::Token;
 
@@ -23,9 +23,18 @@ pub struct Session {
     pub id: SessionId,
     /// As in "Firefox on Linux"; nothing more is kept of the browser.
     pub family: String,
+    pub by: By,
     pub created: Moment,
     /// To the minute.
     pub used: Moment,
+}
+
+/// By what a session was begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    Password,
+    /// Without a name where the passkey was removed since.
+    Passkey(Option<String>),
 }
 
 /// Begins a session, and gives its token, which is not kept.
@@ -34,13 +43,14 @@ pub(crate) async fn begin(
     tx: &mut Tx,
     person: PersonId,
     family: &str,
+    passkey: Option<PasskeyId>,
 ) -> Result<Token, Failure> {
     let now = studio.clock.now();
     let token = Token::new(&studio.randomness);
     on!(tx, conn => {
         sqlx::query(
             "INSERT INTO session (id, person_id, token_hash, family, created_ms, used_ms, \
-             confirmed_ms, ends_ms) VALUES ($1, $2, $3, $4, $5, $6, $5, $7)",
+             confirmed_ms, ends_ms, passkey_id) VALUES ($1, $2, $3, $4, $5, $6, $5, $7, $8)",
         )
         .bind(SessionId::new(now, &studio.randomness).to_string())
         .bind(person.to_string())
@@ -49,6 +59,7 @@ pub(crate) async fn begin(
         .bind(now.as_millis())
         .bind(minute_of(now).as_millis())
         .bind(now.plus_millis(ABSOLUTE_END_MS).as_millis())
+        .bind(passkey.map(|id| id.to_string()))
         .execute(conn)
         .await
         .map(|done| done.rows_affected())
@@ -111,14 +122,27 @@ pub async fn find(studio: &Studio, token: &Token) -> Result<Option<Known>, Failu
     Ok(Some(known))
 }
 
+#[derive(sqlx::FromRow)]
+struct SessionRow {
+    id: String,
+    family: String,
+    passkey_id: Option<String>,
+    passkey: Option<String>,
+    created_ms: i64,
+    used_ms: i64,
+}
+
 /// A person's sessions that have not ended, the newest first.
 pub async fn list(studio: &Studio, person: PersonId) -> Result<Vec<Session>, Failure> {
     let now = studio.clock.now().as_millis();
     let mut tx = studio.db.read().await?;
-    let rows: Vec<(String, String, i64, i64)> = on!(tx, conn => {
+    let rows: Vec<SessionRow> = on!(tx, conn => {
         sqlx::query_as(
-            "SELECT id, family, created_ms, used_ms FROM session \
-             WHERE person_id = $1 AND ends_ms > $2 AND used_ms > $3 ORDER BY id DESC LIMIT 100",
+            "SELECT session.id, session.family, session.passkey_id, passkey.name AS passkey, \
+             session.created_ms, session.used_ms FROM session \
+             LEFT JOIN passkey ON passkey.id = session.passkey_id \
+             WHERE session.person_id = $1 AND session.ends_ms > $2 AND session.used_ms > $3 \
+             ORDER BY session.id DESC LIMIT 100",
         )
         .bind(person.to_string())
         .bind(now)
@@ -127,14 +151,19 @@ pub async fn list(studio: &Studio, person: PersonId) -> Result<Vec<Session>, Fai
         .await
     })?;
     rows.into_iter()
-        .map(|(id, family, created_ms, used_ms)| {
+        .map(|row| {
             Ok(Session {
-                id: id
+                id: row
+                    .id
                     .parse()
                     .map_err(|_| Failure::Row("session id".to_owned()))?,
-                family,
-                created: Moment::from_millis(created_ms),
-                used: Moment::from_millis(used_ms),
+                family: row.family,
+                by: match row.passkey_id {
+                    Some(_) => By::Passkey(row.passkey),
+                    None => By::Password,
+                },
+                created: Moment::from_millis(row.created_ms),
+                used: Moment::from_millis(row.used_ms),
             })
         })
         .collect()
@@ -183,6 +212,23 @@ pub(crate) async fn end_others_in(
     on!(tx, conn => {
         sqlx::query("DELETE FROM session WHERE person_id = $1 AND id <> $2")
             .bind(person.to_string())
+            .bind(kept.to_string())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    Ok(())
+}
+
+/// Ends the sessions that were begun with a passkey, but for one.
+pub(crate) async fn end_of_passkey(
+    tx: &mut Tx,
+    passkey: PasskeyId,
+    kept: SessionId,
+) -> Result<(), Failure> {
+    on!(tx, conn => {
+        sqlx::query("DELETE FROM session WHERE passkey_id = $1 AND id <> $2")
+            .bind(passkey.to_string())
             .bind(kept.to_string())
             .execute(conn)
             .await

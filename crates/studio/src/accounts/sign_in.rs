@@ -1,9 +1,9 @@
-//! Signing in with a password. What is answered, and when, does not tell who has an account.
+//! Signing in with a password; with a passkey it is `passkey::sign_in`. What is answered, and when, does not tell who has an account.
 
 use std::net::IpAddr;
 
 use db::{Tx, on};
-use domain::ids::{PersonId, SessionId};
+use domain::ids::{PasskeyId, PersonId, SessionId};
 use domain::personal::{Address, Password};
 use domain::secret::Token;
 
@@ -53,6 +53,12 @@ pub enum SignInError {
     WrongCode,
     #[error("That took too long, or too many tries. Sign in again.")]
     CodeEnded,
+    /// The same for a passkey that nobody has here as for one that failed.
+    #[error(
+        "That passkey was not accepted: it is not known here, or it took too long. Try again, or \
+         sign in with your password."
+    )]
+    WrongPasskey,
     #[error("Too many tries from your network. Try again in {retry_after_s} seconds.")]
     Slow { retry_after_s: u32 },
     /// The answer is the same whether the password was right, and whether there is an account.
@@ -116,7 +122,7 @@ pub async fn sign_in(
         tx.commit().await?;
         return Ok(Entry::Code(token));
     }
-    let signed_in = admit_and_tell(studio, &mut tx, visit, person).await?;
+    let signed_in = admit_and_tell(studio, &mut tx, visit, person, None).await?;
     tx.commit().await?;
     throttle.succeeded(now, visit, &address, known_device);
     Ok(Entry::In(signed_in))
@@ -142,17 +148,18 @@ pub async fn enter_code(
     }
     let taken = proof::take(studio, &mut tx, Kind::SecondFactor, token).await?;
     taken.ok_or(SignInError::CodeEnded)?;
-    let signed_in = admit_and_tell(studio, &mut tx, visit, person).await?;
+    let signed_in = admit_and_tell(studio, &mut tx, visit, person, None).await?;
     tx.commit().await?;
     Ok(signed_in)
 }
 
 /// Opens a session; where the browser was not known, a letter says so.
-async fn admit_and_tell(
+pub(super) async fn admit_and_tell(
     studio: &Studio,
     tx: &mut Tx,
     visit: &Visit,
     person: PersonId,
+    passkey: Option<PasskeyId>,
 ) -> Result<SignedIn, Failure> {
     let is_known = match &visit.device {
         Some(token) => device::is_known(studio, tx, person, token).await?,
@@ -166,7 +173,7 @@ async fn admit_and_tell(
         let address = person::address_of(tx, person).await?;
         letters::enqueue(studio, tx, Some(person), address.as_ref(), &letter).await?;
     }
-    admit(studio, tx, visit, person).await
+    admit(studio, tx, visit, person, passkey).await
 }
 
 /// Whose address it is, and the hash of the password.
@@ -189,16 +196,17 @@ async fn credentials(
     .transpose()
 }
 
-/// Opens a session for somebody who has proven who they are.
+/// Opens a session for somebody who has proven who they are; by a passkey, where one is named.
 pub(crate) async fn admit(
     studio: &Studio,
     tx: &mut Tx,
     visit: &Visit,
     person: PersonId,
+    passkey: Option<PasskeyId>,
 ) -> Result<SignedIn, Failure> {
     Ok(SignedIn {
         person,
-        session: session::begin(studio, tx, person, &visit.family).await?,
+        session: session::begin(studio, tx, person, &visit.family, passkey).await?,
         device: device::remember(studio, tx, person, visit.device.as_ref()).await?,
     })
 }

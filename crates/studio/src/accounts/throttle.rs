@@ -47,6 +47,11 @@ const OF_HOUSE: Measure = Measure {
     capacity: 100,
     refill_ms: 1_000,
 };
+/// Questions for authenticators that one address of the network may cause; each is a row.
+const QUESTIONS_OF_ADDRESS: Measure = Measure {
+    capacity: 60,
+    refill_ms: 2_000,
+};
 /// Letters that one address of the network may cause.
 const LETTERS_OF_ADDRESS: Measure = Measure {
     capacity: 10,
@@ -136,6 +141,38 @@ impl Throttle {
                 self.give_back(now, self.house());
             }
         }
+    }
+
+    /// Counts a try with a passkey before it is made. Nobody guesses a passkey, so what others do
+    /// stops nobody here.
+    pub(crate) fn try_passkey(
+        &self,
+        now: Moment,
+        visit: &Visit,
+        known_device: Option<&Token>,
+    ) -> Result<(), u32> {
+        match known_device {
+            Some(token) => self.take(now, self.device(token), OF_DEVICE),
+            None => self.take(now, self.from(visit.from), OF_ADDRESS),
+        }
+    }
+
+    pub(crate) fn passkey_succeeded(
+        &self,
+        now: Moment,
+        visit: &Visit,
+        known_device: Option<&Token>,
+    ) {
+        match known_device {
+            Some(token) => self.give_back(now, self.device(token)),
+            None => self.give_back(now, self.from(visit.from)),
+        }
+    }
+
+    /// Whether an address of the network may have another question for an authenticator.
+    pub(crate) fn may_ask_for_passkey(&self, now: Moment, from: IpAddr) -> Result<(), u32> {
+        let key = self.keys.hash_one(("questions", network(from)));
+        self.take(now, key, QUESTIONS_OF_ADDRESS)
     }
 
     /// Whether an address of the network may cause another letter.

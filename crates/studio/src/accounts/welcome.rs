@@ -104,7 +104,7 @@ pub async fn enter(
     if !person::open_account(studio, &mut tx, &new).await? {
         return Err(SignUpError::LinkEnded);
     }
-    let signed_in = admit(studio, &mut tx, visit, person).await?;
+    let signed_in = admit(studio, &mut tx, visit, person, None).await?;
     tx.commit().await?;
     studio.gate.has_accounts_now();
     Ok(signed_in)

@@ -8,6 +8,7 @@ mod draw;
 mod form;
 mod job_card;
 mod letters;
+mod passkeys;
 mod pictures;
 mod sent;
 mod studio;

@@ -2,6 +2,7 @@
 //! scripted painter draws as far as the test allows.
 
 mod accounts;
+mod authenticator;
 mod bad_input;
 mod browser;
 mod contract;
@@ -12,6 +13,7 @@ mod guessing;
 mod jobs;
 mod keys;
 mod pages;
+mod passkeys;
 mod people;
 mod repeats;
 mod responses;

@@ -4,17 +4,15 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::secret::Token;
 use qrcodegen::{QrCode, QrCodeEcc};
 use studio::accounts::person;
 use studio::accounts::second_factor::{self, CodeError, Secret};
 
 use super::super::sent::Sent;
 use super::super::{Shown, onward, render};
-use super::confirm;
+use super::{confirm, keep};
 use crate::Site;
 use crate::caller::{Member, no_one};
-use crate::cookies::{self, Cookie};
 use crate::texts::Texts;
 
 #[derive(Template)]
@@ -126,11 +124,4 @@ pub(super) async fn turn_off(State(site): State<Site>, member: Member) -> Result
     let whose = (member.known.person, member.session);
     let token = second_factor::turn_off(&site.studio, whose).await?;
     Ok(keep(&site, onward("/account/password"), &token))
-}
-
-/// The session goes on with its new token.
-fn keep(site: &Site, mut response: Response, token: &Token) -> Response {
-    let headers = response.headers_mut();
-    cookies::set(headers, site, Cookie::Session, token.expose());
-    response
 }

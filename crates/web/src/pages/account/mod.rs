@@ -4,14 +4,18 @@
 mod codes;
 mod confirm;
 mod keys;
+mod passkeys;
 mod profile;
 mod security;
 mod sessions;
 
 use axum::Router;
+use axum::response::Response;
 use axum::routing::{get, post};
+use domain::secret::Token;
 
 use crate::Site;
+use crate::cookies::{self, Cookie};
 
 pub(super) fn routes() -> Router<Site> {
     Router::new()
@@ -21,6 +25,10 @@ pub(super) fn routes() -> Router<Site> {
             "/account/confirm",
             get(confirm::show).post(confirm::confirm),
         )
+        .route("/account/confirm/passkey", post(confirm::by_passkey))
+        .route("/account/passkeys", get(passkeys::show).post(passkeys::add))
+        .route("/account/passkeys/rename", post(passkeys::rename))
+        .route("/account/passkeys/remove", post(passkeys::remove))
         .route("/account/codes", get(codes::show).post(codes::turn_on))
         .route("/account/codes/off", post(codes::turn_off))
         .route(
@@ -30,4 +38,11 @@ pub(super) fn routes() -> Router<Site> {
         .route("/account/sessions", get(sessions::list).post(sessions::end))
         .route("/account/keys", get(keys::list).post(keys::make))
         .route("/account/keys/revoke", post(keys::revoke))
+}
+
+/// The session goes on with its new token.
+fn keep(site: &Site, mut response: Response, token: &Token) -> Response {
+    let headers = response.headers_mut();
+    cookies::set(headers, site, Cookie::Session, token.expose());
+    response
 }

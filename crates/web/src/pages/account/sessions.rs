@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use domain::ids::SessionId;
-use studio::accounts::session::{self, Session};
+use studio::accounts::session::{self, By, Session};
 
 use super::super::sent::Sent;
 use super::super::{Shown, ok, onward};
@@ -31,6 +31,15 @@ impl SessionsPage {
             self.t.ago(session.used, self.now),
         );
         words.session_when.fill_two(&since, &used)
+    }
+
+    fn by(&self, session: &Session) -> String {
+        let words = &self.t.account;
+        match &session.by {
+            By::Password => words.session_by_password.clone(),
+            By::Passkey(Some(name)) => words.session_by_passkey.fill(name),
+            By::Passkey(None) => words.session_by_removed.clone(),
+        }
     }
 }
 

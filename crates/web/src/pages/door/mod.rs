@@ -2,6 +2,7 @@
 //! welcome.
 
 mod address;
+mod passkey;
 mod reset;
 mod sign_in;
 mod sign_up;
@@ -18,6 +19,7 @@ use studio::accounts::password::{Busy, RETRY_AFTER_S};
 use studio::accounts::sign_in::SignedIn;
 
 pub(super) use reset::problem as reset_problem;
+pub(super) use sign_in::problem as sign_in_problem;
 
 use super::{onward, render};
 use crate::Site;
@@ -34,6 +36,8 @@ pub(super) fn routes() -> Router<Site> {
         )
         .route("/sign-in", get(sign_in::show).post(sign_in::enter))
         .route("/sign-in/code", post(sign_in::code))
+        .route("/sign-in/passkey", post(passkey::enter))
+        .route("/sign-in/passkey/question", post(passkey::ask))
         .route("/vouch/{token}", get(vouch::show).post(vouch::accept))
         .route("/address/{token}", get(address::show).post(address::agree))
         .route("/sign-out", post(sign_in::leave))
@@ -90,6 +94,7 @@ fn let_in(site: &Site, signed_in: &SignedIn, to: &str) -> Response {
     let headers = response.headers_mut();
     cookies::set(headers, site, Cookie::Session, signed_in.session.expose());
     cookies::set(headers, site, Cookie::Device, signed_in.device.expose());
+    cookies::forget(headers, site, Cookie::Passkey);
     response
 }
 

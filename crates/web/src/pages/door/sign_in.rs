@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use domain::secret::Token;
 use studio::accounts::Means;
+use studio::accounts::passkey::Party;
 use studio::accounts::sign_in::{self, Entry, SignInError};
 
 use super::super::sent::Sent;
@@ -16,6 +17,7 @@ use crate::api::pairs;
 use crate::caller::{MaybeAsker, Visiting};
 use crate::cookies::{self, Cookie};
 use crate::problem::Problem;
+use crate::relying_party::RelyingParty;
 use crate::texts::Texts;
 
 #[derive(Template)]
@@ -26,9 +28,15 @@ struct SignInPage {
     address: String,
     next: String,
     mistake: Option<String>,
+    /// Why passkeys can't be used here.
+    without_passkeys: Option<String>,
 }
 
-pub(super) async fn show(MaybeAsker(known): MaybeAsker, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn show(
+    MaybeAsker(known): MaybeAsker,
+    RelyingParty(party): RelyingParty,
+    RawQuery(query): RawQuery,
+) -> Response {
     let given = pairs(query.unwrap_or_default().as_bytes());
     let next = given.into_iter().find(|(name, _)| name == "next");
     let next = next.map_or_else(|| "/".to_owned(), |(_, next)| safe_next(&next).to_owned());
@@ -41,12 +49,32 @@ pub(super) async fn show(MaybeAsker(known): MaybeAsker, RawQuery(query): RawQuer
         address: String::new(),
         next,
         mistake: None,
+        without_passkeys: party.err(),
     };
     render(StatusCode::OK, &page)
 }
 
+/// The page once more, with what was wrong.
+pub(super) fn again(
+    party: Result<Party, String>,
+    address: &str,
+    next: &str,
+    error: &SignInError,
+) -> Response {
+    let page = SignInPage {
+        t: Texts::get(),
+        here: "",
+        address: address.to_owned(),
+        next: next.to_owned(),
+        mistake: Some(error.to_string()),
+        without_passkeys: party.err(),
+    };
+    render(StatusCode::UNAUTHORIZED, &page)
+}
+
 pub(super) async fn enter(
     State(site): State<Site>,
+    RelyingParty(party): RelyingParty,
     Visiting(visit): Visiting,
     sent: Sent,
 ) -> Result<Response, Shown> {
@@ -54,16 +82,7 @@ pub(super) async fn enter(
     match sign_in::sign_in(&site.studio, &visit, address, sent.text("password")).await {
         Ok(Entry::In(signed_in)) => Ok(let_in(&site, &signed_in, next)),
         Ok(Entry::Code(token)) => Ok(code_page(StatusCode::OK, &token, next, None)),
-        Err(error @ SignInError::Wrong) => {
-            let page = SignInPage {
-                t: Texts::get(),
-                here: "",
-                address: address.to_owned(),
-                next: next.to_owned(),
-                mistake: Some(error.to_string()),
-            };
-            Ok(render(StatusCode::UNAUTHORIZED, &page))
-        }
+        Err(error @ SignInError::Wrong) => Ok(again(party, address, next, &error)),
         Err(error) => Err(problem(error).into()),
     }
 }
@@ -107,7 +126,7 @@ pub(super) async fn code(
     }
 }
 
-fn problem(error: SignInError) -> Problem {
+pub(in crate::pages) fn problem(error: SignInError) -> Problem {
     let message = error.to_string();
     match error {
         SignInError::Slow { retry_after_s } => slow(retry_after_s, message),
@@ -117,7 +136,7 @@ fn problem(error: SignInError) -> Problem {
         SignInError::CodeEnded => link_ended(&message),
         SignInError::Busy(full) => busy(full),
         SignInError::Failure(failure) => failure.into(),
-        SignInError::Wrong | SignInError::WrongCode => {
+        SignInError::Wrong | SignInError::WrongCode | SignInError::WrongPasskey => {
             Problem::new(StatusCode::UNAUTHORIZED, "wrong", message)
         }
     }
