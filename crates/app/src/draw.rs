@@ -51,6 +51,11 @@ pub(crate) struct DrawArgs {
     #[arg(long)]
     seed: Option<u32>,
 
+    /// Draw variations of the picture that the same words and this seed give; again with the seed
+    /// of one of those, to vary it further
+    #[arg(long, value_name = "SEED")]
+    variation_of: Vec<u32>,
+
     /// Width and height in pixels, like 256x256
     #[arg(long)]
     size: Option<Size>,
@@ -262,6 +267,7 @@ fn briefs(args: &DrawArgs, card: &ModelCard) -> Result<Vec<Brief>, Refusal> {
         steps,
         guidance,
         seed: first.wrapping_add(n),
+        ancestors: args.variation_of.clone(),
         previews: 0,
     };
     Ok((0..args.count).map(brief).collect())

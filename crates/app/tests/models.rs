@@ -223,6 +223,7 @@ fn draws(catalogue: &Path, models: &Path) {
         steps: 2,
         guidance: 3.0,
         seed: 1,
+        ancestors: Vec::new(),
         previews: 0,
     };
     let painted = pipeline

@@ -40,6 +40,11 @@ pub struct BadDay;
 const MS_PER_DAY: i64 = 86_400_000;
 
 impl Moment {
+    /// The start of a day that is written as `2026-12-31`, in UTC.
+    pub fn start_of_day(text: &str) -> Result<Self, BadDay> {
+        Ok(Self::end_of_day(text)?.plus_millis(-MS_PER_DAY))
+    }
+
     /// The end of a day that is written as `2026-12-31`, in UTC.
     pub fn end_of_day(text: &str) -> Result<Self, BadDay> {
         let mut parts = text.trim().split('-');
@@ -70,6 +75,48 @@ impl Moment {
         let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
         let days = era * 146_097 + day_of_era - 719_468;
         Ok(Self((days + 1) * MS_PER_DAY))
+    }
+}
+
+/// A moment as the calendar has it, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Civil {
+    pub year: i64,
+    /// 1 to 12.
+    pub month: u32,
+    pub day: u32,
+    pub hour: u32,
+    pub minute: u32,
+    pub second: u32,
+}
+
+impl Moment {
+    /// Days to year, month and day: Howard Hinnant, "chrono-compatible low-level date algorithms".
+    #[must_use]
+    pub fn civil(self) -> Civil {
+        let seconds = self.as_seconds();
+        let days = seconds.div_euclid(86_400) + 719_468;
+        let era = days.div_euclid(146_097);
+        let day_of_era = days.rem_euclid(146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted = (5 * day_of_year + 2) / 153;
+        let month = if shifted < 10 {
+            shifted + 3
+        } else {
+            shifted - 9
+        };
+        let of_day = seconds.rem_euclid(86_400);
+        let small = |n: i64| u32::try_from(n).unwrap_or(0);
+        Civil {
+            year: year_of_era + era * 400 + i64::from(month <= 2),
+            month: small(month),
+            day: small(day_of_year - (153 * shifted + 2) / 5 + 1),
+            hour: small(of_day / 3_600),
+            minute: small(of_day / 60 % 60),
+            second: small(of_day % 60),
+        }
     }
 }
 
@@ -141,6 +188,8 @@ mod tests {
         ] {
             let end = Moment::end_of_day(day).expect(day);
             assert_eq!(end.as_seconds(), seconds, "{day}");
+            let start = Moment::start_of_day(day).expect(day);
+            assert_eq!(start.as_seconds(), seconds - 86_400, "{day}");
         }
         for wrong in [
             "",

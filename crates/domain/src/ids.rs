@@ -31,6 +31,13 @@ macro_rules! ids {
                 Self(Ulid::from_parts(millis, randomness.next_u128()))
             }
 
+            /// Sorts before every id that was made at this moment or later.
+            #[must_use]
+            pub fn earliest(moment: Moment) -> Self {
+                let millis = u64::try_from(moment.as_millis()).unwrap_or(0);
+                Self(Ulid::from_parts(millis, 0))
+            }
+
             /// When it was made.
             #[must_use]
             pub fn made(&self) -> Moment {
@@ -109,6 +116,8 @@ mod tests {
         assert!(early.to_string() < late.to_string());
         assert_eq!(early.to_string().parse(), Ok(early));
         assert_eq!(late.made(), Moment::from_millis(2_000));
+        let between = JobId::earliest(Moment::from_millis(2_000));
+        assert!(early < between && between < late);
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub struct Brief {
     pub guidance: f32,
     /// The same seed with the same brief gives the same picture.
     pub seed: u32,
+    /// Seeds of the pictures that this one is a variation of, eldest first; none for a picture of
+    /// its own. It begins in their noise, with a part of its own seed's mixed in.
+    pub ancestors: Vec<u32>,
     /// How many previews to show on the way, spread evenly over the steps.
     pub previews: u32,
 }

@@ -154,6 +154,7 @@ fn brief(pipeline: &Pipeline, seed: u32) -> Brief {
         steps: settings.steps_default,
         guidance: settings.guidance_default,
         seed,
+        ancestors: Vec::new(),
         previews: 0,
     }
 }

@@ -6,8 +6,29 @@
 //! sqrt(-2 ln u) cos a and sqrt(-2 ln u) sin a, worked out in f64 and rounded to f32. Logarithm,
 //! sine and cosine are software, so that no platform differs.
 
+use domain::painter::Brief;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
+
+/// How much of a variation's noise is its own: the sine of the angle by which it is turned away from
+/// its parent's. The numbers stay standard normal, since both noises are and neither knows the other.
+const OWN_SHARE: f64 = 0.5;
+
+/// The noise of a brief: its seed's, or what its ancestors leave of it.
+#[must_use]
+pub fn of(brief: &Brief, count: usize) -> Vec<f32> {
+    let mut line = brief.ancestors.iter().chain([&brief.seed]);
+    let mut noise = line
+        .next()
+        .map_or_else(Vec::new, |eldest| normal(*eldest, count));
+    let kept = libm::sqrt(1.0 - OWN_SHARE * OWN_SHARE);
+    for seed in line {
+        for (number, own) in noise.iter_mut().zip(normal(*seed, count)) {
+            *number = (kept * f64::from(*number) + OWN_SHARE * f64::from(own)) as f32;
+        }
+    }
+    noise
+}
 
 /// Standard normal numbers.
 #[must_use]
@@ -47,6 +68,46 @@ mod tests {
         assert!((moment(2) - 1.0).abs() < 0.02, "variance {}", moment(2));
         assert!(moment(3).abs() < 0.05, "skew {}", moment(3));
         assert!((moment(4) - 3.0).abs() < 0.1, "kurtosis {}", moment(4));
+    }
+
+    fn brief(ancestors: &[u32], seed: u32) -> Brief {
+        Brief {
+            prompt: domain::prompt::Prompt::new("a cat").expect("words"),
+            negative_prompt: None,
+            size: domain::picture::Size::square(64),
+            steps: 1,
+            guidance: 1.0,
+            seed,
+            ancestors: ancestors.to_vec(),
+            previews: 0,
+        }
+    }
+
+    /// Cosine of the angle between two noises.
+    fn likeness(a: &[f32], b: &[f32]) -> f64 {
+        let dot = |a: &[f32], b: &[f32]| -> f64 {
+            let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
+            products.sum()
+        };
+        dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+    }
+
+    #[test]
+    fn a_variation_is_like_its_parent_and_no_quieter() {
+        let count = 200_000;
+        let parent = of(&brief(&[], 7), count);
+        assert_eq!(parent, normal(7, count), "a picture of its own");
+        let (one, other) = (of(&brief(&[7], 8), count), of(&brief(&[7], 9), count));
+        let grandchild = of(&brief(&[7, 8], 9), count);
+        let kept = (1.0 - OWN_SHARE * OWN_SHARE).sqrt();
+        assert!((likeness(&parent, &one) - kept).abs() < 0.01);
+        assert!((likeness(&one, &other) - kept * kept).abs() < 0.01);
+        assert!((likeness(&one, &grandchild) - kept).abs() < 0.01);
+        assert!((likeness(&parent, &grandchild) - kept * kept).abs() < 0.01);
+        for noise in [one, other, grandchild] {
+            let power = noise.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+            assert!((power / count as f64 - 1.0).abs() < 0.02);
+        }
     }
 
     #[test]

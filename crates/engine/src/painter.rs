@@ -197,6 +197,7 @@ mod tests {
             steps: 3,
             guidance: 2.0,
             seed: 5,
+            ancestors: Vec::new(),
             previews: 0,
         }
     }

@@ -47,6 +47,7 @@ fn brief(prompt: &str, seed: u32) -> Brief {
         steps: 4,
         guidance: 3.0,
         seed,
+        ancestors: Vec::new(),
         previews: 0,
     }
 }

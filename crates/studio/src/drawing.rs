@@ -132,6 +132,7 @@ fn brief(job: &Job, ordinal: u32) -> Brief {
         steps: job.steps,
         guidance: job.guidance,
         seed: job.seed.wrapping_add(ordinal),
+        ancestors: job.ancestors.clone(),
         previews: job.previews,
     }
 }

@@ -39,6 +39,8 @@ pub mod pictures;
 
 pub mod gallery;
 
+pub mod archive;
+
 pub mod letters;
 
 use std::sync::Arc;
@@ -123,6 +125,8 @@ pub enum Failure {
     Imaging(#[from] imaging::ImagingError),
     #[error("a stored row can't be read: {0}")]
     Row(String),
+    #[error("an archive can't be written: {0}")]
+    Archive(String),
     #[error("the program is stopping")]
     Stopping,
 }

@@ -1,8 +1,10 @@
 //! A prompt comes in: every field is checked against the model that shall draw it, then the job
 //! is written down.
 
+mod variation;
+
 use domain::credits::Credits;
-use domain::ids::{JobId, KeyId, PersonId};
+use domain::ids::{JobId, KeyId, PersonId, PictureId};
 use domain::model::{ModelCard, ModelName};
 use domain::picture::Size;
 use domain::prompt::{BadPrompt, Prompt};
@@ -29,6 +31,10 @@ pub struct OrderForm {
     pub steps: Option<u32>,
     pub guidance: Option<f32>,
     pub seed: Option<u32>,
+    /// Draw variations of this picture: what the form leaves out is as it was there.
+    pub variation_of: Option<PictureId>,
+    /// Seeds of the pictures that are varied, eldest first.
+    pub ancestors: Vec<u32>,
     /// Previews of each picture while it is drawn.
     pub previews: u32,
     /// Refuse where it could cost more than this.
@@ -129,6 +135,8 @@ impl From<NotNow> for OrderError {
     }
 }
 
+pub use variation::MAX_ANCESTORS;
+
 pub const MAX_PREVIEWS: u32 = 8;
 
 /// An order that has its job.
@@ -167,6 +175,7 @@ pub async fn place_once(
     {
         return Ok(known);
     }
+    let form = variation::fill_in(studio, person, form).await?;
     let (_, card) =
         routing::route(studio, form.model.as_ref()).ok_or_else(|| no_model(studio, &form))?;
     let max_credits = form.max_credits;
@@ -219,7 +228,12 @@ async fn known(
 }
 
 /// What an order would cost whoever is metered, without placing it.
-pub fn quote(studio: &Studio, person: PersonId, form: OrderForm) -> Result<Quote, OrderError> {
+pub async fn quote(
+    studio: &Studio,
+    person: PersonId,
+    form: OrderForm,
+) -> Result<Quote, OrderError> {
+    let form = variation::fill_in(studio, person, form).await?;
     let (_, card) =
         routing::route(studio, form.model.as_ref()).ok_or_else(|| no_model(studio, &form))?;
     Ok(check(studio, person, form, &card)?.quote)
@@ -284,6 +298,7 @@ fn check(
         steps,
         guidance: guidance(form.guidance, card)?,
         seed: form.seed.unwrap_or_else(|| studio.randomness.next_u32()),
+        ancestors: form.ancestors,
         previews: form.previews.min(MAX_PREVIEWS),
         key: form.key,
         quote,

@@ -1,6 +1,8 @@
 //! Is stored: the file on the shelf first, then its row; deleted in the other order, so that a row
 //! never names a file that is missing.
 
+use std::collections::BTreeSet;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use db::{Tx, on};
@@ -39,7 +41,40 @@ pub struct Picture {
     pub sha256: String,
     /// What it cost; absent where it was free.
     pub price: Option<Credits>,
+    pub kind: Kind,
+    /// Its person marked it.
+    pub is_favourite: bool,
     pub created: Moment,
+}
+
+/// How a picture came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// From words alone.
+    Drawing,
+    /// From words and another picture's noise.
+    Variation,
+}
+
+impl Kind {
+    pub const ALL: [Self; 2] = [Self::Drawing, Self::Variation];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Drawing => "drawing",
+            Self::Variation => "variation",
+        }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|kind| kind.name() == name).ok_or(())
+    }
 }
 
 /// A file on the shelf that has no row yet.
@@ -271,21 +306,67 @@ async fn stored(
 /// Deletes a person's picture, its row at once and its file right after. With a job's last picture
 /// its job goes too, so that no words stay whose pictures are gone. `false` where there is none.
 pub async fn delete(studio: &Studio, person: PersonId, id: PictureId) -> Result<bool, Failure> {
+    Ok(delete_several(studio, person, &[id]).await? > 0)
+}
+
+/// Deletes those of these pictures that are the person's, all rows at once; answers how many.
+pub async fn delete_several(
+    studio: &Studio,
+    person: PersonId,
+    ids: &[PictureId],
+) -> Result<u32, Failure> {
+    // Both in order, lest two who delete at once wait for each other.
+    let ids: BTreeSet<&PictureId> = ids.iter().collect();
+    let mut jobs = BTreeSet::new();
+    let mut blobs = Vec::new();
     let mut tx = studio.db.write().await?;
-    let Some(row) = find_row(&mut tx, person, id).await? else {
-        return Ok(false);
-    };
-    on!(tx, conn => {
-        sqlx::query("DELETE FROM picture WHERE id = $1")
-            .bind(&row.id)
-            .execute(conn)
+    for id in ids {
+        let gone: Option<(String, String)> = on!(tx, conn => {
+            sqlx::query_as(
+                "DELETE FROM picture WHERE id = $1 AND person_id = $2 RETURNING blob, job_id",
+            )
+            .bind(id.to_string())
+            .bind(person.to_string())
+            .fetch_optional(conn)
             .await
-            .map(|done| done.rows_affected())
-    })?;
-    queue::remove_if_empty(&mut tx, &row.job_id).await?;
+        })?;
+        if let Some((blob, job)) = gone {
+            jobs.insert(job);
+            blobs.push(blob);
+        }
+    }
+    for job in jobs {
+        queue::remove_if_empty(&mut tx, &job).await?;
+    }
     tx.commit().await?;
-    delete_files(studio, &[row.blob]).await?;
-    Ok(true)
+    delete_files(studio, &blobs).await?;
+    Ok(u32::try_from(blobs.len()).unwrap_or(u32::MAX))
+}
+
+/// Marks those of these pictures that are the person's, or takes the mark away; answers how many
+/// there are.
+pub async fn mark(
+    studio: &Studio,
+    person: PersonId,
+    ids: &[PictureId],
+    is_favourite: bool,
+) -> Result<u32, Failure> {
+    let ids: BTreeSet<&PictureId> = ids.iter().collect();
+    let mut tx = studio.db.write().await?;
+    let mut marked = 0;
+    for id in ids {
+        marked += on!(tx, conn => {
+            sqlx::query("UPDATE picture SET favourite = $3 WHERE id = $1 AND person_id = $2")
+                .bind(id.to_string())
+                .bind(person.to_string())
+                .bind(i64::from(is_favourite))
+                .execute(conn)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+    }
+    tx.commit().await?;
+    Ok(u32::try_from(marked).unwrap_or(u32::MAX))
 }
 
 /// Deletes the rows of a job's pictures, and gives the keys of their files, which
@@ -313,7 +394,7 @@ pub(crate) async fn delete_files(studio: &Studio, blobs: &[String]) -> Result<()
 pub(crate) async fn of_job(tx: &mut Tx, job: JobId) -> Result<Vec<Picture>, Failure> {
     let rows: Vec<PictureRow> = on!(tx, conn => {
         sqlx::query_as(
-            "SELECT picture.*, job.model, job.prompt, hold.price FROM picture \
+            "SELECT picture.*, job.model, job.prompt, job.ancestors, hold.price FROM picture \
              JOIN job ON job.id = picture.job_id LEFT JOIN hold ON hold.job_id = job.id \
              WHERE picture.job_id = $1 ORDER BY picture.ordinal",
         )
@@ -331,7 +412,7 @@ async fn find_row(
 ) -> Result<Option<PictureRow>, Failure> {
     Ok(on!(tx, conn => {
         sqlx::query_as(
-            "SELECT picture.*, job.model, job.prompt, hold.price FROM picture \
+            "SELECT picture.*, job.model, job.prompt, job.ancestors, hold.price FROM picture \
              JOIN job ON job.id = picture.job_id LEFT JOIN hold ON hold.job_id = job.id \
              WHERE picture.id = $1 AND picture.person_id = $2",
         )
@@ -354,8 +435,10 @@ pub(crate) struct PictureRow {
     size_bytes: i64,
     sha256: String,
     created_ms: i64,
+    favourite: i64,
     model: String,
     prompt: String,
+    ancestors: String,
     price: Option<i64>,
 }
 
@@ -376,6 +459,12 @@ impl PictureRow {
             size_bytes: u64::try_from(self.size_bytes).map_err(|_| row("size"))?,
             sha256: self.sha256.clone(),
             price: self.price.map(Credits::new),
+            kind: if self.ancestors == "[]" {
+                Kind::Drawing
+            } else {
+                Kind::Variation
+            },
+            is_favourite: self.favourite != 0,
             created: Moment::from_millis(self.created_ms),
             model: ModelName::new(self.model),
         })

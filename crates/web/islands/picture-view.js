@@ -1,4 +1,5 @@
-// One picture with its details: copies its words; in the light box, deletes without leaving.
+// One picture with its details: copies its words, marks it as a favourite; in the light box, deletes
+// without leaving.
 
 const COPIED_MS = 2000;
 
@@ -19,7 +20,27 @@ class PictureView extends HTMLElement {
     setTimeout(() => (button.textContent = label), COPIED_MS);
   }
 
-  async submit(event) {
+  submit(event) {
+    const star = event.target.closest("[data-star]");
+    if (star) return this.star(event, star);
+    return this.delete(event);
+  }
+
+  async star(event, form) {
+    event.preventDefault();
+    const body = new URLSearchParams(new FormData(form));
+    const response = await fetch(form.action, { method: "POST", headers: { "x-part": "view" }, body }).catch(() => null);
+    if (!response?.ok) {
+      form.submit();
+      return;
+    }
+    const marked = form.elements.on.value === "1";
+    form.elements.on.value = marked ? "" : "1";
+    const button = form.querySelector("button");
+    button.textContent = marked ? button.dataset.unmark : button.dataset.mark;
+  }
+
+  async delete(event) {
     const form = event.target.closest(".delete form");
     if (!form || !this.closest("light-box")) return;
     event.preventDefault();

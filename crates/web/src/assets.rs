@@ -30,6 +30,7 @@ const STYLE: &str = concat!(
     include_str!("../style/controls.css"),
     include_str!("../style/studio.css"),
     include_str!("../style/pictures.css"),
+    include_str!("../style/landing.css"),
     include_str!("../style/account.css"),
     include_str!("../style/credits.css"),
 );
@@ -65,6 +66,11 @@ const FILES: &[(&str, &str, &str)] = &[
         "passkey.js",
         JAVASCRIPT,
         include_str!("../islands/passkey.js"),
+    ),
+    (
+        "picture-wall.js",
+        JAVASCRIPT,
+        include_str!("../islands/picture-wall.js"),
     ),
     (
         "local-time.js",

@@ -16,6 +16,7 @@ mod pages;
 mod problem;
 mod public_url;
 mod relying_party;
+mod search;
 mod texts;
 mod when;
 

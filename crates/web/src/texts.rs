@@ -86,6 +86,7 @@ pub(crate) struct Texts {
     /// Between each three digits of a large number.
     thousands: String,
     pub(crate) frame: Frame,
+    pub(crate) landing: Landing,
     time: Time,
     pub(crate) studio: Studio,
     pub(crate) job: Job,
@@ -104,7 +105,11 @@ pub(crate) struct Texts {
 
 texts! {
     Frame {
-        String: name skip studio pictures about pages footer;
+        String: name skip studio pictures about pages sign_up footer;
+    }
+    Landing {
+        String: title heading lead sign_up drawn_here place here cost yours yours_what programs;
+        Pattern: gift gift_for provider cost_what;
     }
     Time {
         String: now;
@@ -126,8 +131,9 @@ texts! {
         Plural: ahead done steps;
     }
     Picture {
-        String: title again remix copy copied download delete delete_sure delete_do model size
-            seed file drawn close earlier later all;
+        String: title again vary vary_hint variation favourite mark unmark remix copy copied
+            download delete delete_sure delete_do model size seed file drawn close earlier later
+            all;
         Pattern: download_as kilobytes;
     }
     Credits {
@@ -145,7 +151,11 @@ texts! {
         Pattern: left;
     }
     Pictures {
-        String: title heading none none_what to_studio older newest;
+        String: title heading none none_what to_studio older newest search search_do filter any
+            kind drawings variations from until only_favourites all none_fit none_yet further
+            choose_all with_chosen download mark unmark delete_what keep;
+        Pattern: choose;
+        Plural: chosen delete_sure others;
     }
     About {
         String: title heading lead licence place place_here sizes steps negative yes no

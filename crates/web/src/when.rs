@@ -1,6 +1,6 @@
 //! Moments as a person reads them.
 
-use domain::clock::Moment;
+use domain::clock::{Civil, Moment};
 
 /// `2026-11-22T00:34:12Z`, for machines.
 pub(crate) fn iso(moment: Moment) -> String {
@@ -11,7 +11,7 @@ pub(crate) fn iso(moment: Moment) -> String {
         hour,
         minute,
         second,
-    } = civil(moment);
+    } = moment.civil();
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn exact(moment: Moment, months: &[String]) -> String {
         hour,
         minute,
         ..
-    } = civil(moment);
+    } = moment.civil();
     let month = months.get(month as usize - 1).map_or("", String::as_str);
     format!("{day} {month} {year}, {hour:02}:{minute:02} UTC")
 }
@@ -33,47 +33,9 @@ pub(crate) fn exact(moment: Moment, months: &[String]) -> String {
 pub(crate) fn day(moment: Moment, months: &[String]) -> String {
     let Civil {
         year, month, day, ..
-    } = civil(moment);
+    } = moment.civil();
     let month = months.get(month as usize - 1).map_or("", String::as_str);
     format!("{day} {month} {year}")
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Civil {
-    year: i64,
-    /// 1 to 12.
-    month: u32,
-    day: u32,
-    hour: u32,
-    minute: u32,
-    second: u32,
-}
-
-/// Days to year, month and day: Howard Hinnant, "chrono-compatible low-level date algorithms".
-fn civil(moment: Moment) -> Civil {
-    let seconds = moment.as_seconds();
-    let days = seconds.div_euclid(86_400) + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let of_day = seconds.rem_euclid(86_400);
-    let small = |n: i64| u32::try_from(n).unwrap_or(0);
-    Civil {
-        year: year_of_era + era * 400 + i64::from(month <= 2),
-        month: small(month),
-        day: small(day_of_year - (153 * shifted + 2) / 5 + 1),
-        hour: small(of_day / 3_600),
-        minute: small(of_day / 60 % 60),
-        second: small(of_day % 60),
-    }
 }
 
 #[cfg(test)]

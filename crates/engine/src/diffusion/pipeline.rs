@@ -174,7 +174,7 @@ impl Pipeline {
         }
         let noise = briefs
             .iter()
-            .map(|b| noise::normal(b.seed, self.latent_numbers(b.size)))
+            .map(|b| noise::of(b, self.latent_numbers(b.size)))
             .collect();
         match self.colours(briefs, noise, watch) {
             Ok(pictures) => pictures

@@ -62,6 +62,7 @@ fn brief() -> Brief {
         steps: 3,
         guidance: 5.0,
         seed: 7,
+        ancestors: Vec::new(),
         previews: 0,
     }
 }

@@ -63,11 +63,11 @@ impl Pipeline {
         let canvases: Vec<Canvas> = accepted()
             .map(|(index, reading, brief)| self.canvas(index, reading, brief, steps, &mut texts))
             .collect();
-        let seeds: Vec<u32> = accepted().map(|(_, _, brief)| brief.seed).collect();
+        let begun: Vec<&Brief> = accepted().map(|(_, _, brief)| brief).collect();
 
         let mut finished: Vec<Option<Pixels>> = vec![None; briefs.len()];
         let failure = self
-            .noise(&seeds)
+            .noise(&begun)
             .and_then(|noise| self.paint(noise, canvases, &texts, steps, watch, &mut finished))
             .err()
             .map(|error| error.to_string());
@@ -151,15 +151,15 @@ impl Pipeline {
         }
     }
 
-    /// Noise for each seed, `[pictures, positions, channels]`. The seed's numbers fill channel
-    /// after channel.
-    fn noise(&self, seeds: &[u32]) -> Result<Tensor> {
+    /// Noise for each brief, `[pictures, positions, channels]`. Its numbers fill channel after
+    /// channel.
+    fn noise(&self, briefs: &[&Brief]) -> Result<Tensor> {
         let (channels, positions) = (self.settings.latent_channels, self.settings.positions());
-        let numbers: Vec<f32> = seeds
+        let numbers: Vec<f32> = briefs
             .iter()
-            .flat_map(|seed| noise::normal(*seed, channels * positions))
+            .flat_map(|brief| noise::of(brief, channels * positions))
             .collect();
-        Tensor::from_vec(numbers, (seeds.len(), channels, positions), &Device::Cpu)?
+        Tensor::from_vec(numbers, (briefs.len(), channels, positions), &Device::Cpu)?
             .transpose(1, 2)?
             .contiguous()
     }

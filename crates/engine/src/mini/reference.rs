@@ -57,6 +57,7 @@ fn brief(pipeline: &Pipeline, prompt: &str, steps: u32, guidance: f32) -> Brief 
         steps,
         guidance,
         seed: 0,
+        ancestors: Vec::new(),
         previews: 0,
     }
 }

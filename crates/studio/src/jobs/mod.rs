@@ -83,6 +83,8 @@ pub struct Job {
     pub guidance: f32,
     /// Of the first picture; the others count up from it.
     pub seed: u32,
+    /// Seeds of the pictures that it varies, eldest first.
+    pub ancestors: Vec<u32>,
     pub previews: u32,
     /// How often it was begun.
     pub attempts: u32,
@@ -270,6 +272,7 @@ pub(crate) struct JobRow {
     pub(crate) steps: i64,
     guidance: f64,
     seed: i64,
+    ancestors: String,
     previews: i64,
     attempts: i64,
     unknown_words: String,
@@ -306,6 +309,7 @@ impl JobRow {
             )]
             guidance: self.guidance as f32,
             seed: number(self.seed, "seed")?,
+            ancestors: serde_json::from_str(&self.ancestors).map_err(|_| row("ancestors"))?,
             previews: number(self.previews, "previews")?,
             attempts: number(self.attempts, "attempts")?,
             claims: self.claims,

@@ -34,6 +34,8 @@ pub struct NewJob {
     pub steps: u32,
     pub guidance: f32,
     pub seed: u32,
+    /// Seeds of the pictures that are varied, eldest first.
+    pub ancestors: Vec<u32>,
     pub previews: u32,
     /// The API key with which it was ordered.
     pub key: Option<KeyId>,
@@ -71,8 +73,10 @@ pub async fn enqueue(
     on!(tx, conn => {
         sqlx::query(
             "INSERT INTO job (id, person_id, state, model, prompt, negative_prompt, width, height, \
-             count, steps, guidance, seed, previews, attempts, unknown_words, created_ms, tier, turn) \
-             VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, '[]', $13, $14, $15)",
+             count, steps, guidance, seed, ancestors, previews, attempts, unknown_words, created_ms, \
+             tier, turn) \
+             VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, '[]', $14, $15, \
+             $16)",
         )
         .bind(job.id.to_string())
         .bind(job.person.to_string())
@@ -85,6 +89,7 @@ pub async fn enqueue(
         .bind(i64::from(job.steps))
         .bind(f64::from(job.guidance))
         .bind(i64::from(job.seed))
+        .bind(serde_json::json!(job.ancestors).to_string())
         .bind(i64::from(job.previews))
         .bind(job.created.as_millis())
         .bind(place.tier)

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use domain::credits::Credits;
-use domain::ids::PersonId;
+use domain::ids::{BadId, PersonId, PictureId};
 use domain::model::ModelName;
 use domain::picture::{Format, Size};
 use serde_json::{Value, json};
@@ -153,7 +153,12 @@ pub(super) fn read(fields: &Fields) -> Result<(OrderForm, Answer), Problem> {
             "prompt is missing. Say in a few words what to draw.",
         )
     };
-    let prompt = Prose(fields.text("prompt")?.ok_or_else(missing)?.to_owned());
+    let variation_of = read_variation(fields)?;
+    let prompt = match (fields.text("prompt")?, variation_of) {
+        (Some(words), _) => Prose(words.to_owned()),
+        (None, Some(_)) => Prose::default(),
+        (None, None) => return Err(missing()),
+    };
     let answer = read_answer(fields)?;
     let partial_images = fields
         .whole("partial_images", MAX_PARTIAL_IMAGES)?
@@ -175,6 +180,8 @@ pub(super) fn read(fields: &Fields) -> Result<(OrderForm, Answer), Problem> {
         steps: fields.whole("steps", u32::MAX)?,
         guidance: fields.number("guidance")?,
         seed: fields.whole("seed", u32::MAX)?,
+        variation_of,
+        ancestors: Vec::new(),
         previews: partial_images,
         max_credits: fields
             .whole("max_credits", u32::MAX)?
@@ -182,6 +189,11 @@ pub(super) fn read(fields: &Fields) -> Result<(OrderForm, Answer), Problem> {
         key: None,
     };
     Ok((form, answer))
+}
+
+fn read_variation(fields: &Fields) -> Result<Option<PictureId>, Problem> {
+    let id = fields.text("variation_of")?.map(str::parse).transpose();
+    id.map_err(|bad: BadId| Problem::field("variation_of", "invalid_value", format!("{bad}.")))
 }
 
 fn read_answer(fields: &Fields) -> Result<Answer, Problem> {

@@ -27,7 +27,7 @@ use crate::problem::Problem;
 pub(crate) use credits::entry;
 pub(crate) use fields::pairs;
 pub(crate) use jobs::live_text;
-pub(crate) use pictures::{answer, caching, content_path, is_known};
+pub(crate) use pictures::{answer, caching, content_path, is_known, zip};
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new()
@@ -44,8 +44,11 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/v1/pictures", get(pictures::list))
         .route(
             "/v1/pictures/{id}",
-            get(pictures::show).delete(pictures::delete),
+            get(pictures::show)
+                .patch(pictures::mark)
+                .delete(pictures::delete),
         )
+        .route("/v1/pictures/archive", post(pictures::archived))
         .route("/v1/pictures/{id}/content", get(pictures::content))
         .route("/openapi.json", get(openapi::document))
         .route("/docs", get(openapi::page))

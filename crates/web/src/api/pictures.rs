@@ -1,20 +1,24 @@
-//! Pictures: listed, shown, fetched in a format, deleted.
+//! Pictures: found, shown, fetched in a format or as one archive, marked, deleted.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::credits::Credits;
-use domain::ids::PictureId;
+use domain::ids::{PersonId, PictureId};
 use domain::picture::Format;
+use futures::TryStreamExt;
 use serde_json::{Value, json};
+use studio::archive::{self, Leaflet};
 use studio::pictures::{self, File, Picture};
 use studio::{Studio, gallery};
 
-use super::fields::pairs;
+use super::fields::{Fields, pairs};
 use super::{Origin, Paging};
 use crate::caller::Caller;
 use crate::problem::Problem;
+use crate::search::Asked;
 
 pub(super) async fn list(
     State(studio): State<Studio>,
@@ -23,15 +27,91 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
     let paging = Paging::<PictureId>::read(query.as_deref())?;
-    let page = gallery::page(&studio, person, paging.after, paging.limit).await?;
+    let asked = Asked::read(&pairs(query.as_deref().unwrap_or("").as_bytes())).search()?;
+    let page = gallery::search(&studio, person, &asked, paging.after, paging.limit).await?;
     let data: Vec<Value> = page
         .items
         .iter()
         .map(|found| picture(&origin, found))
         .collect();
     Ok(Json(
-        json!({ "object": "list", "data": data, "has_more": page.next.is_some() }),
+        json!({ "object": "list", "data": data, "has_more": page.next.is_some(), "next": page.next }),
     ))
+}
+
+/// `{"favourite": true}`
+pub(super) async fn mark(
+    State(studio): State<Studio>,
+    Caller(person): Caller,
+    origin: Origin,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Result<Json<Value>, Problem> {
+    let id: PictureId = id.parse().map_err(|_| Problem::no_picture())?;
+    if let Some(is_favourite) = fields.flag("favourite")? {
+        pictures::mark(&studio, person, &[id], is_favourite).await?;
+    }
+    let found = pictures::find(&studio, person, id)
+        .await?
+        .ok_or_else(Problem::no_picture)?;
+    Ok(Json(picture(&origin, &found)))
+}
+
+/// `{"ids": ["pic_…"]}`
+pub(super) async fn archived(
+    State(studio): State<Studio>,
+    Caller(person): Caller,
+    origin: Origin,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    let max = archive::MAX_PICTURES;
+    let wrong = || {
+        let message = format!("ids must be a list of 1 to {max} ids of pictures.");
+        Problem::field("ids", "invalid_value", message)
+    };
+    let ids = fields.given("ids").and_then(Value::as_array);
+    let ids = ids
+        .filter(|ids| (1..=max).contains(&ids.len()))
+        .ok_or_else(wrong)?;
+    let ids = ids
+        .iter()
+        .map(|id| id.as_str().and_then(|id| id.parse().ok()));
+    let ids = ids.collect::<Option<Vec<PictureId>>>().ok_or_else(wrong)?;
+    zip(&studio, person, &origin, ids).await
+}
+
+/// Those of these pictures that are the person's as one file, with a list of them as the API shows
+/// them.
+pub(crate) async fn zip(
+    studio: &Studio,
+    person: PersonId,
+    origin: &Origin,
+    ids: Vec<PictureId>,
+) -> Result<Response, Problem> {
+    let mut listed = Vec::new();
+    for id in &ids {
+        if let Some(found) = pictures::find(studio, person, *id).await? {
+            listed.push(picture(origin, &found));
+        }
+    }
+    if listed.is_empty() {
+        return Err(Problem::no_picture());
+    }
+    let leaflet = Leaflet {
+        name: "pictures.json",
+        bytes: format!("{:#}\n", Value::from(listed)).into_bytes(),
+    };
+    let parts = archive::of(studio.clone(), person, ids, leaflet);
+    let parts = parts.inspect_err(|error| tracing::error!(%error, "an archive broke off"));
+    let headers = [
+        (header::CONTENT_TYPE, "application/zip"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"pinhole-pictures.zip\"",
+        ),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, Body::from_stream(parts)).into_response())
 }
 
 pub(super) async fn show(
@@ -168,6 +248,8 @@ pub(super) fn picture(origin: &Origin, picture: &Picture) -> Value {
         "size": picture.size,
         "bytes": picture.size_bytes,
         "sha256": picture.sha256,
+        "kind": picture.kind.name(),
+        "favourite": picture.is_favourite,
         "credits": picture.price.unwrap_or(Credits::ZERO),
         "created_at": picture.created.as_seconds(),
         "url": origin.url(&content_path(picture.id)),

@@ -22,6 +22,7 @@ use Access::{Key, Open, Public, Session, Staff};
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
+const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
 
 const TABLE: &[(&str, Method, Access)] = &[
@@ -37,7 +38,9 @@ const TABLE: &[(&str, Method, Access)] = &[
     ("/v1/jobs/{id}/events", GET, Key(Scope::PicturesRead)),
     ("/v1/jobs/{id}/cancel", POST, Key(Scope::Draw)),
     ("/v1/pictures", GET, Key(Scope::PicturesRead)),
+    ("/v1/pictures/archive", POST, Key(Scope::PicturesRead)),
     ("/v1/pictures/{id}", GET, Key(Scope::PicturesRead)),
+    ("/v1/pictures/{id}", PATCH, Key(Scope::PicturesWrite)),
     ("/v1/pictures/{id}", DELETE, Key(Scope::PicturesWrite)),
     ("/v1/pictures/{id}/content", GET, Key(Scope::PicturesRead)),
     ("/v1/credits", GET, Key(Scope::AccountRead)),
@@ -47,15 +50,18 @@ const TABLE: &[(&str, Method, Access)] = &[
     ("/assets/{hash}/{name}", GET, Open),
     ("/assets/{hash}/examples/{model}/{prompt}", GET, Open),
     ("/favicon.ico", GET, Open),
-    ("/", GET, Session),
+    ("/", GET, Public),
     ("/draw", POST, Session),
     ("/draw/again", POST, Session),
+    ("/draw/variations", POST, Session),
     ("/jobs/{id}/card", GET, Session),
     ("/jobs/{id}/cancel", POST, Session),
     ("/jobs/{id}/remove", POST, Session),
     ("/pictures", GET, Session),
+    ("/pictures/chosen", POST, Session),
     ("/pictures/{id}", GET, Session),
     ("/pictures/{id}/thumbnail", GET, Session),
+    ("/pictures/{id}/favourite", POST, Session),
     ("/pictures/{id}/delete", POST, Session),
     ("/about", GET, Public),
     ("/openapi.json", GET, Public),

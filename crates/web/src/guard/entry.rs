@@ -30,7 +30,9 @@ pub(super) async fn check(State(site): State<Site>, mut request: Request, next: 
     let known = match who(&site, request.headers()).await {
         Ok(known) => known,
         // A page that needs nobody is shown even to a program with a bad key.
-        Err(_) if access == Access::Public => None,
+        Err(problem) if access == Access::Public && problem.status == StatusCode::UNAUTHORIZED => {
+            None
+        }
         Err(problem) => return problem.on(request.uri().path()),
     };
     match refusal(access, known.as_ref()) {
@@ -119,7 +121,12 @@ fn unknown(problem: Problem, request: &Request) -> Response {
         Method::GET | Method::HEAD => request.uri().path_and_query().map(|uri| uri.as_str()),
         _ => None,
     };
-    let to = match next {
+    Redirect::to(&sign_in(next)).into_response()
+}
+
+/// Where a person signs in and goes on to `next`.
+pub(crate) fn sign_in(next: Option<&str>) -> String {
+    match next {
         Some(next) if next != "/" => {
             let query = form_urlencoded::Serializer::new(String::new())
                 .append_pair("next", next)
@@ -127,8 +134,7 @@ fn unknown(problem: Problem, request: &Request) -> Response {
             format!("/sign-in?{query}")
         }
         _ => "/sign-in".to_owned(),
-    };
-    Redirect::to(&to).into_response()
+    }
 }
 
 fn wrong_key() -> Problem {

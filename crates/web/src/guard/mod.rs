@@ -13,6 +13,8 @@ mod request_id;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 
+pub(crate) use entry::sign_in;
+
 use crate::Site;
 
 /// The guards, the outermost last.

@@ -8,6 +8,8 @@ use studio::routing;
 
 use super::ok;
 use crate::api::Origin;
+use crate::caller::MaybeAsker;
+use crate::pages::Frame;
 use crate::texts::Texts;
 use crate::{LargerModel, Site};
 
@@ -15,7 +17,7 @@ use crate::{LargerModel, Site};
 #[template(path = "about.html")]
 struct AboutPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     cards: Vec<ModelCard>,
     larger: Vec<LargerModel>,
     api: String,
@@ -50,14 +52,18 @@ impl AboutPage {
     }
 }
 
-pub(super) async fn show(State(site): State<Site>, origin: Origin) -> Response {
+pub(super) async fn show(
+    State(site): State<Site>,
+    MaybeAsker(known): MaybeAsker,
+    origin: Origin,
+) -> Response {
     let cards = routing::models(&site.studio);
     let is_here =
         |larger: &&LargerModel| !cards.iter().any(|card| card.name.as_str() == larger.name);
     let larger = site.larger_models.iter().filter(is_here).cloned().collect();
     ok(&AboutPage {
         t: Texts::get(),
-        here: "about",
+        frame: Frame::of(known.as_ref(), "about"),
         larger,
         cards,
         api: origin.url("/v1"),

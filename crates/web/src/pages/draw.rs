@@ -1,18 +1,19 @@
-//! What the studio's forms do: order, order again, cancel, remove.
+//! What the studio's forms do: order, order again, vary, cancel, remove.
 
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::credits::Credits;
-use domain::ids::{JobId, PersonId};
+use domain::ids::{JobId, PersonId, PictureId};
 use studio::jobs::{self, Job, Removal};
-use studio::order::OrderError;
+use studio::order::{OrderError, OrderForm};
 use studio::{Failure, Studio, order, routing};
 
 use super::credits::Purse;
 use super::form::{self, Written};
 use super::job_card::JobCard;
+use super::sent::Sent;
 use super::{Shown, onward, render, studio as studio_page, wants_part};
 use crate::api::pairs;
 use crate::caller::Caller;
@@ -40,11 +41,13 @@ pub(super) async fn draw(
 async fn place(studio: &Studio, person: PersonId, written: &Written) -> Result<Job, Problem> {
     let mut form = written.order()?;
     if Purse::of(studio, person).await?.is_some() {
-        let quoted = order::quote(studio, person, form.clone())?.total();
-        let priced = written.as_priced().order();
-        let shown = priced.and_then(|form| Ok(order::quote(studio, person, form)?.total()));
+        let quoted = order::quote(studio, person, form.clone()).await?.total();
+        let shown = match written.as_priced().order() {
+            Ok(form) => order::quote(studio, person, form).await.ok(),
+            Err(_) => None,
+        };
         let is_current = written.prices == studio.prices.edition();
-        if !is_current || shown.is_ok_and(|shown| shown < quoted) {
+        if !is_current || shown.is_some_and(|shown| shown.total() < quoted) {
             return Err(price_changed(quoted));
         }
         form.max_credits = Some(quoted);
@@ -64,37 +67,50 @@ pub(super) async fn again(
     State(studio): State<Studio>,
     Caller(person): Caller,
     headers: HeaderMap,
-    body: Body,
+    sent: Sent,
 ) -> Response {
-    match repeat(&studio, person, &headers, body).await {
-        Ok(job) => match ordered(&studio, &headers, job).await {
-            Ok(response) => response,
-            Err(failure) => told(failure.into(), &headers),
-        },
-        Err(problem) => told(problem, &headers),
-    }
+    card_or_problem(&studio, &headers, repeat(&studio, person, &sent).await).await
 }
 
-async fn repeat(
-    studio: &Studio,
-    person: PersonId,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Job, Problem> {
-    let fields = pairs(&guard::body::read(headers, body).await?);
-    let field = |wanted: &str| {
-        let mut named = fields.iter().filter(|(name, _)| name == wanted);
-        named.next().map(|(_, value)| value.as_str())
-    };
-    let id = field("job").and_then(|id| id.parse::<JobId>().ok());
-    let former = jobs::find(studio, person, id.ok_or_else(Problem::no_job)?)
+async fn repeat(studio: &Studio, person: PersonId, sent: &Sent) -> Result<Job, Problem> {
+    let id = sent.text("job").parse::<JobId>();
+    let former = jobs::find(studio, person, id.map_err(|_| Problem::no_job())?)
         .await?
         .ok_or_else(Problem::no_job)?;
     let card = routing::route(studio, Some(&former.model)).map(|(_, card)| card);
-    let mut form = form::again(&former, card.as_ref());
+    place_agreed(studio, person, form::again(&former, card.as_ref()), sent).await
+}
+
+/// Variations that one press of the button draws.
+pub(super) const VARIATIONS: u32 = 4;
+
+/// `picture=pic_…`: pictures that resemble it.
+pub(super) async fn vary(
+    State(studio): State<Studio>,
+    Caller(person): Caller,
+    headers: HeaderMap,
+    sent: Sent,
+) -> Response {
+    let id = sent.text("picture").parse::<PictureId>();
+    let placed = match id {
+        Ok(id) => {
+            let form = form::variations(id, VARIATIONS);
+            place_agreed(&studio, person, form, &sent).await
+        }
+        Err(_) => Err(Problem::no_picture()),
+    };
+    card_or_problem(&studio, &headers, placed).await
+}
+
+/// Places an order at the price that its button named, where anything is metered.
+async fn place_agreed(
+    studio: &Studio,
+    person: PersonId,
+    mut form: OrderForm,
+    sent: &Sent,
+) -> Result<Job, Problem> {
     if Purse::of(studio, person).await?.is_some() {
-        let agreed = field("agreed").and_then(|credits| credits.parse().ok());
-        form.max_credits = Some(Credits::new(agreed.unwrap_or(0)));
+        form.max_credits = Some(Credits::new(sent.text("agreed").parse().unwrap_or(0)));
     }
     match order::place(studio, person, form).await {
         Err(OrderError::AboveMaximum { quoted, .. }) => {
@@ -113,13 +129,7 @@ pub(super) async fn cancel(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    match cancelled(&studio, person, &id).await {
-        Ok(job) => match ordered(&studio, &headers, job).await {
-            Ok(response) => response,
-            Err(failure) => told(failure.into(), &headers),
-        },
-        Err(problem) => told(problem, &headers),
-    }
+    card_or_problem(&studio, &headers, cancelled(&studio, person, &id).await).await
 }
 
 async fn cancelled(studio: &Studio, person: PersonId, id: &str) -> Result<Job, Problem> {
@@ -149,6 +159,20 @@ async fn removed(studio: &Studio, person: PersonId, id: &str) -> Result<(), Prob
         Removal::Removed => Ok(()),
         Removal::Unfinished => Err(Problem::job_unfinished()),
         Removal::Missing => Err(Problem::no_job()),
+    }
+}
+
+async fn card_or_problem(
+    studio: &Studio,
+    headers: &HeaderMap,
+    done: Result<Job, Problem>,
+) -> Response {
+    match done {
+        Ok(job) => match ordered(studio, headers, job).await {
+            Ok(response) => response,
+            Err(failure) => told(failure.into(), headers),
+        },
+        Err(problem) => told(problem, headers),
     }
 }
 

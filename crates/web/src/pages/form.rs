@@ -1,6 +1,7 @@
 //! The form in which a person orders: what they wrote in it, and what the chosen model offers.
 
 use domain::credits::Credits;
+use domain::ids::PictureId;
 use domain::model::{ModelCard, ModelName, Place};
 use domain::picture::Size;
 use studio::credits::{Operation, Price, PriceList, Quote};
@@ -128,6 +129,8 @@ impl Written {
             steps: number(&self.steps, "steps")?,
             guidance: number(&self.guidance, "guidance")?,
             seed: number(&self.seed, "seed")?,
+            variation_of: None,
+            ancestors: Vec::new(),
             previews: PREVIEWS,
             max_credits: None,
             key: None,
@@ -135,7 +138,7 @@ impl Written {
     }
 }
 
-/// The same order once more, with a new seed.
+/// The same order once more, with a new seed; of a variation, another one.
 pub(super) fn again(job: &Job, card: Option<&ModelCard>) -> OrderForm {
     OrderForm {
         prompt: Prose(job.prompt.expose().to_owned()),
@@ -150,9 +153,21 @@ pub(super) fn again(job: &Job, card: Option<&ModelCard>) -> OrderForm {
         steps: Some(job.steps),
         guidance: card.and_then(|card| card.guidance).map(|_| job.guidance),
         seed: None,
+        variation_of: None,
+        ancestors: job.ancestors.clone(),
         previews: PREVIEWS,
         max_credits: None,
         key: None,
+    }
+}
+
+/// Pictures that resemble one.
+pub(super) fn variations(of: PictureId, count: u32) -> OrderForm {
+    OrderForm {
+        variation_of: Some(of),
+        count: Some(count),
+        previews: PREVIEWS,
+        ..OrderForm::default()
     }
 }
 
@@ -346,7 +361,7 @@ fn priced(
     labels
 }
 
-fn examples(card: &ModelCard) -> Vec<Example> {
+pub(super) fn examples(card: &ModelCard) -> Vec<Example> {
     let named = card.examples.iter().enumerate().take(MAX_EXAMPLES);
     let example = |(index, example): (usize, &domain::model::Example)| Example {
         index,

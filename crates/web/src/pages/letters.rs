@@ -9,6 +9,7 @@ use super::{Shown, ok};
 use crate::Site;
 use crate::api::Origin;
 use crate::letters::{Written, write};
+use crate::pages::Frame;
 use crate::texts::Texts;
 
 const LETTERS: u32 = 100;
@@ -17,7 +18,7 @@ const LETTERS: u32 = 100;
 #[template(path = "letters.html")]
 struct LettersPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     letters: Vec<(Posted, Option<Written>)>,
     now: domain::clock::Moment,
 }
@@ -42,7 +43,7 @@ pub(super) async fn list(State(site): State<Site>, origin: Origin) -> Result<Res
     });
     Ok(ok(&LettersPage {
         t: Texts::get(),
-        here: "account",
+        frame: Frame::member("account"),
         letters: letters.collect(),
         now: site.studio.clock.now(),
     }))

@@ -6,7 +6,9 @@ mod credits;
 mod door;
 mod draw;
 mod form;
+mod frame;
 mod job_card;
+mod landing;
 mod letters;
 mod passkeys;
 mod pictures;
@@ -23,17 +25,22 @@ use crate::Site;
 use crate::problem::Problem;
 use crate::texts::Texts;
 
+pub(crate) use frame::Frame;
+
 pub(crate) fn routes() -> Router<Site> {
     Router::new()
         .route("/", get(studio::show))
         .route("/draw", post(draw::draw))
         .route("/draw/again", post(draw::again))
+        .route("/draw/variations", post(draw::vary))
         .route("/jobs/{id}/card", get(job_card::show))
         .route("/jobs/{id}/cancel", post(draw::cancel))
         .route("/jobs/{id}/remove", post(draw::remove))
         .route("/pictures", get(pictures::list))
+        .route("/pictures/chosen", post(pictures::act))
         .route("/pictures/{id}", get(pictures::show))
         .route("/pictures/{id}/thumbnail", get(pictures::thumbnail))
+        .route("/pictures/{id}/favourite", post(pictures::star))
         .route("/pictures/{id}/delete", post(pictures::delete))
         .route("/about", get(about::show))
         .route("/letters", get(letters::list))
@@ -88,7 +95,7 @@ impl IntoResponse for Shown {
 #[template(path = "problem.html")]
 struct ProblemPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     heading: &'static str,
     message: String,
 }
@@ -115,7 +122,7 @@ pub(crate) fn problem(problem: Problem) -> Response {
         problem.status,
         &ProblemPage {
             t,
-            here: "",
+            frame: Frame::member(""),
             heading,
             message,
         },

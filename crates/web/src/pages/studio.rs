@@ -6,14 +6,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use domain::ids::{JobId, PersonId};
 use domain::model::ModelName;
+use studio::accounts::{Known, Means};
 use studio::{Studio, jobs, routing};
 
 use super::credits::Purse;
 use super::form::{Controls, Written};
 use super::job_card::JobCard;
-use super::{Shown, render};
+use super::{Frame, Shown, landing, onward, render};
 use crate::api::pairs;
-use crate::caller::Caller;
+use crate::caller::MaybeAsker;
+use crate::guard;
 use crate::problem::Problem;
 use crate::texts::Texts;
 
@@ -23,7 +25,7 @@ const JOBS_PER_PAGE: u32 = 20;
 #[template(path = "studio.html")]
 struct StudioPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     form: Written,
     controls: Controls,
     /// The field that is wrong, and what to do.
@@ -61,9 +63,16 @@ impl StudioPage {
 
 pub(super) async fn show(
     State(studio): State<Studio>,
-    Caller(person): Caller,
+    MaybeAsker(known): MaybeAsker,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Shown> {
+    let known = known.filter(|known| !matches!(known.means, Means::Key { .. }));
+    let Some(Known { person, .. }) = known else {
+        return Ok(match query {
+            Some(query) => onward(&guard::sign_in(Some(&format!("/?{query}")))),
+            None => landing::page(&studio),
+        });
+    };
     let mut before = None;
     let mut written = Written::default();
     for (name, value) in pairs(query.unwrap_or_default().as_bytes()) {
@@ -127,7 +136,7 @@ pub(super) async fn page(
     let prices = purse.as_ref().map(|purse| purse.prices.as_ref());
     let page = StudioPage {
         t,
-        here: "studio",
+        frame: Frame::member("studio"),
         controls: Controls::new(t, &routing::models(studio), card, &form, prices),
         form,
         mistake: mistake.map(|problem| {

@@ -99,9 +99,9 @@ impl<'a> Browser<'a> {
         self.submit("/sign-in", &fields).await
     }
 
-    /// Whether the browser is let into the studio.
+    /// Whether the browser is let in.
     pub(crate) async fn is_in(&self) -> bool {
-        self.get("/").await.status == 200
+        self.get("/pictures").await.status == 200
     }
 
     /// Signs up, opens the link in the letter, and is in.

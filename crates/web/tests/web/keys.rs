@@ -66,7 +66,7 @@ async fn a_key_does_what_its_scopes_say_and_no_more() {
         stage.send(with_key(delete, &reads)).await.error(403)["code"],
         "missing_scope"
     );
-    for path in ["/", "/account/keys", "/letters"] {
+    for path in ["/pictures", "/account/keys", "/letters"] {
         assert_eq!(
             get(&stage, path, &draws).await.status,
             403,

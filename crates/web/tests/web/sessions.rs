@@ -45,7 +45,10 @@ async fn promise_cns_01_signed_out_no_cookie_signed_in_exactly_the_declared() {
 async fn promise_cns_01_over_https_cookies_belong_to_this_host_alone() {
     let stage = Stage::public("https://pictures.example.org").await;
     let browser = Browser::at(&stage, "pictures.example.org");
-    assert_eq!(browser.get("/").await.header("location"), "/sign-in");
+    assert_eq!(
+        browser.get("/account").await.header("location"),
+        "/sign-in?next=%2Faccount"
+    );
     browser.welcome("op@example.org").await;
     let names: Vec<String> = browser.cookies.borrow().keys().cloned().collect();
     assert_eq!(names, ["__Host-pinhole", "__Host-pinhole-device"]);

@@ -83,6 +83,7 @@ impl Parameter {
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
+const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
 
 const IMAGES: &str = "Images";
@@ -129,6 +130,15 @@ const fn after(schema: &'static str) -> Parameter {
         place: "query",
         about: "The last id of the page before.",
         kind: Kind::Id(schema),
+    }
+}
+
+const fn query(name: &'static str, about: &'static str, kind: Kind) -> Parameter {
+    Parameter {
+        name,
+        place: "query",
+        about,
+        kind,
     }
 }
 
@@ -317,8 +327,33 @@ pub(super) static OPERATIONS: &[Operation] = &[
         id: "listPictures",
         tag: PICTURES,
         summary: "List your pictures",
-        about: "The newest first.",
-        parameters: &[LIMIT, after("PictureId")],
+        about: "The newest first; with words, model, kind, days or favourite, those that fit. A page may then be short, or empty, and still have more: ask again with after set to its next.",
+        parameters: &[
+            LIMIT,
+            after("PictureId"),
+            query(
+                "words",
+                "Each must stand in the prompt, in capitals or not.",
+                Kind::Text,
+            ),
+            query("model", "The model that drew it.", Kind::Text),
+            query(
+                "kind",
+                "How it came about.",
+                Kind::OneOf(&["drawing", "variation"]),
+            ),
+            query(
+                "from",
+                "Drawn on this day or later, as in 2026-12-31, in UTC.",
+                Kind::Text,
+            ),
+            query("until", "Drawn on this day or earlier.", Kind::Text),
+            query(
+                "favourite",
+                "1 or true: only those that are marked.",
+                Kind::OneOf(&["0", "1", "false", "true"]),
+            ),
+        ],
         body: None,
         answers: &[json(
             200,
@@ -338,6 +373,34 @@ pub(super) static OPERATIONS: &[Operation] = &[
         body: None,
         answers: &[json(200, "The picture.", &[Media::Json("Picture")])],
         refusals: &[404],
+    },
+    Operation {
+        route: "/v1/pictures/{id}",
+        method: PATCH,
+        id: "markPicture",
+        tag: PICTURES,
+        summary: "Mark a picture as a favourite, or no longer",
+        about: "Answers the picture as it is now.",
+        parameters: &[PICTURE],
+        body: Some("PictureChange"),
+        answers: &[json(200, "The picture.", &[Media::Json("Picture")])],
+        refusals: &[404, 413, 415],
+    },
+    Operation {
+        route: "/v1/pictures/archive",
+        method: POST,
+        id: "archivePictures",
+        tag: PICTURES,
+        summary: "Get several pictures as one file",
+        about: "A ZIP of the pictures and a list of them, pictures.json. What is not yours, or gone, is left out.",
+        parameters: &[],
+        body: Some("PictureChoice"),
+        answers: &[json(
+            200,
+            "The archive.",
+            &[Media::Bytes("application/zip")],
+        )],
+        refusals: &[404, 413, 415],
     },
     Operation {
         route: "/v1/pictures/{id}",

@@ -8,14 +8,15 @@ use serde_json::Value;
 use super::{describe, operations};
 use crate::Site;
 use crate::api::Origin;
-use crate::pages;
+use crate::caller::MaybeAsker;
+use crate::pages::{self, Frame};
 use crate::texts::Texts;
 
 #[derive(Template)]
 #[template(path = "api.html")]
 struct ApiPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     base: String,
     chapters: Vec<Chapter>,
     schemas: Vec<Shape>,
@@ -59,7 +60,11 @@ struct Field {
     about: String,
 }
 
-pub(in crate::api) async fn show(State(site): State<Site>, origin: Origin) -> Response {
+pub(in crate::api) async fn show(
+    State(site): State<Site>,
+    MaybeAsker(known): MaybeAsker,
+    origin: Origin,
+) -> Response {
     let document = describe(&site, &origin);
     let entries = || entries(&document);
     let chapters = operations::TAGS.iter().map(|(name, about)| Chapter {
@@ -80,7 +85,7 @@ pub(in crate::api) async fn show(State(site): State<Site>, origin: Origin) -> Re
     });
     pages::ok(&ApiPage {
         t: Texts::get(),
-        here: "api",
+        frame: Frame::of(known.as_ref(), "api"),
         base: origin.url("/v1"),
         chapters: chapters.collect(),
         schemas: shapes.collect(),

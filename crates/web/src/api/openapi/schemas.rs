@@ -10,6 +10,8 @@ use domain::picture::Format;
 use domain::prompt::Prompt;
 use domain::role::{Role, Scope};
 use serde_json::{Map, Value, json};
+use studio::archive;
+use studio::pictures::Kind;
 
 use super::super::images::MAX_PARTIAL_IMAGES;
 use crate::Site;
@@ -50,7 +52,8 @@ fn requests(site: &Site) -> Vec<(&'static str, Value)> {
         "seed": optional(whole(0, u32::MAX, "The same seed with the same words draws the same picture.")),
     });
     let mut generation = json!({
-        "prompt": { "type": "string", "minLength": 1, "maxLength": Prompt::MAX_CHARS, "description": "What to draw." },
+        "prompt": optional(json!({ "type": "string", "minLength": 1, "maxLength": Prompt::MAX_CHARS, "description": "What to draw. May be left out with variation_of alone." })),
+        "variation_of": optional(json!({ "type": "string", "pattern": identifier(PictureId::PREFIX)["pattern"], "description": "A picture of yours: draw others that resemble it. Model and size are its own, and so is everything else that is left out." })),
         "n": optional(whole(1, max_pictures, "How many pictures.")),
         "stream": optional(json!({ "type": "boolean" })),
         "response_format": optional(json!({ "type": "string", "enum": ["b64_json", "url"] })),
@@ -82,8 +85,24 @@ fn requests(site: &Site) -> Vec<(&'static str, Value)> {
             ] },
         },
     });
+    let mut generation = object(generation, &[]);
+    generation["anyOf"] = json!([{ "required": ["prompt"] }, { "required": ["variation_of"] }]);
     vec![
-        ("GenerationRequest", object(generation, &["prompt"])),
+        ("GenerationRequest", generation),
+        (
+            "PictureChange",
+            object(
+                json!({ "favourite": optional(json!({ "type": "boolean" })) }),
+                &[],
+            ),
+        ),
+        (
+            "PictureChoice",
+            object(
+                json!({ "ids": { "type": "array", "minItems": 1, "maxItems": archive::MAX_PICTURES, "items": named("PictureId") } }),
+                &["ids"],
+            ),
+        ),
         (
             "ResponseRequest",
             object(
@@ -200,7 +219,15 @@ fn answers() -> Vec<(&'static str, Value)> {
         ("Credits", credits()),
         ("CreditEntryList", list("CreditEntry")),
         ("CreditEntry", credit_entry()),
-        ("PictureList", list("Picture")),
+        (
+            "PictureList",
+            whole_object(json!({
+                "object": { "const": "list" },
+                "data": { "type": "array", "items": named("Picture") },
+                "has_more": { "type": "boolean" },
+                "next": nullable(&named("PictureId")),
+            })),
+        ),
         (
             "Picture",
             whole_object(json!({
@@ -213,6 +240,8 @@ fn answers() -> Vec<(&'static str, Value)> {
                 "size": size(),
                 "bytes": count(),
                 "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
+                "kind": { "type": "string", "enum": Kind::ALL.map(Kind::name) },
+                "favourite": { "type": "boolean" },
                 "credits": count(),
                 "created_at": time(),
                 "url": { "type": "string", "format": "uri" },

@@ -13,13 +13,14 @@ use super::super::{Shown, onward, render};
 use super::{confirm, keep};
 use crate::Site;
 use crate::caller::{Member, no_one};
+use crate::pages::Frame;
 use crate::texts::Texts;
 
 #[derive(Template)]
 #[template(path = "account_codes.html")]
 struct CodesPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     tab: &'static str,
     /// The path of the QR code, and how many modules it is wide.
     picture: (String, i32),
@@ -31,7 +32,7 @@ struct CodesPage {
 #[template(path = "account_recovery.html")]
 struct RecoveryPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     tab: &'static str,
     codes: Vec<String>,
 }
@@ -53,7 +54,7 @@ async fn page(site: &Site, member: &Member, mistake: Option<String>) -> Result<R
     let t = Texts::get();
     let page = CodesPage {
         t,
-        here: "account",
+        frame: Frame::member("account"),
         tab: "security",
         picture: qr_path(&secret.uri(&t.frame.name, account.address.expose())),
         secret: in_fours(&secret),
@@ -106,7 +107,7 @@ pub(super) async fn turn_on(
         Ok((codes, token)) => {
             let page = RecoveryPage {
                 t: Texts::get(),
-                here: "account",
+                frame: Frame::member("account"),
                 tab: "security",
                 codes,
             };

@@ -17,6 +17,7 @@ use super::keep;
 use crate::Site;
 use crate::api::pairs;
 use crate::caller::Member;
+use crate::pages::Frame;
 use crate::problem::Problem;
 use crate::relying_party::RelyingParty;
 use crate::texts::Texts;
@@ -37,7 +38,7 @@ pub(super) fn first(site: &Site, member: &Member, then: &str) -> Option<Response
 #[template(path = "account_confirm.html")]
 struct ConfirmPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     tab: &'static str,
     next: String,
     mistake: Option<String>,
@@ -64,7 +65,7 @@ async fn page(
     let asked = party.ok().zip(asked);
     let page = ConfirmPage {
         t: Texts::get(),
-        here: "account",
+        frame: Frame::member("account"),
         tab: "",
         next: safe_next(next).to_owned(),
         mistake,

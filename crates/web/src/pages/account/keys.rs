@@ -13,13 +13,14 @@ use super::super::{Shown, onward, render};
 use super::confirm;
 use crate::Site;
 use crate::caller::Member;
+use crate::pages::Frame;
 use crate::texts::Texts;
 
 #[derive(Template)]
 #[template(path = "account_keys.html")]
 struct KeysPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     tab: &'static str,
     keys: Vec<Key>,
     /// What a new key may be allowed.
@@ -85,7 +86,7 @@ async fn page(
     };
     let page = KeysPage {
         t: Texts::get(),
-        here: "account",
+        frame: Frame::member("account"),
         tab: "keys",
         keys: key::list(&site.studio, member.known.person).await?,
         scopes: offered

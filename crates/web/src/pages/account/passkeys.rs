@@ -14,6 +14,7 @@ use super::security::PasswordPage;
 use super::{confirm, keep};
 use crate::Site;
 use crate::caller::{Member, Visiting};
+use crate::pages::Frame;
 use crate::problem::Problem;
 use crate::relying_party::RelyingParty;
 use crate::texts::Texts;
@@ -25,7 +26,7 @@ const ADDING: &str = "/account/passkeys";
 #[template(path = "account_passkey.html")]
 struct AddPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     tab: &'static str,
     /// What the browser is told, as JSON.
     creation: String,
@@ -65,7 +66,7 @@ async fn page(
     let t = Texts::get();
     let page = AddPage {
         t,
-        here: "account",
+        frame: Frame::member("account"),
         tab: "security",
         creation: creation(&t.frame.name, party, &wanted).to_string(),
         name: name.to_owned(),

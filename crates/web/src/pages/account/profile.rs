@@ -15,13 +15,14 @@ use super::super::{Shown, onward, render};
 use super::confirm;
 use crate::Site;
 use crate::caller::{Member, no_one};
+use crate::pages::Frame;
 use crate::texts::Texts;
 
 #[derive(Template)]
 #[template(path = "account.html")]
 struct AccountPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     tab: &'static str,
     account: Account,
     since: String,
@@ -66,7 +67,7 @@ async fn page(
         .map_or("", |name| name.expose());
     let page = AccountPage {
         t,
-        here: "account",
+        frame: Frame::member("account"),
         tab: "profile",
         since: t.exact(account.created),
         username: given("username", username),

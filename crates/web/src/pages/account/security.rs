@@ -15,6 +15,7 @@ use super::super::{Shown, ok, onward, render};
 use super::keep;
 use crate::Site;
 use crate::caller::Member;
+use crate::pages::Frame;
 use crate::relying_party::RelyingParty;
 use crate::texts::Texts;
 
@@ -22,7 +23,7 @@ use crate::texts::Texts;
 #[template(path = "account_password.html")]
 pub(super) struct PasswordPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     tab: &'static str,
     passkeys: Vec<Passkey>,
     /// Why none can be added here.
@@ -43,7 +44,7 @@ impl PasswordPage {
         let person = member.known.person;
         Ok(Self {
             t: Texts::get(),
-            here: "account",
+            frame: Frame::member("account"),
             tab: "security",
             passkeys: passkey::list(&site.studio, person).await?,
             without_passkeys: party.err(),

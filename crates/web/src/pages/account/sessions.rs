@@ -10,13 +10,14 @@ use super::super::sent::Sent;
 use super::super::{Shown, ok, onward};
 use crate::Site;
 use crate::caller::Member;
+use crate::pages::Frame;
 use crate::texts::Texts;
 
 #[derive(Template)]
 #[template(path = "account_sessions.html")]
 struct SessionsPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     tab: &'static str,
     own: SessionId,
     sessions: Vec<Session>,
@@ -46,7 +47,7 @@ impl SessionsPage {
 pub(super) async fn list(State(site): State<Site>, member: Member) -> Result<Response, Shown> {
     Ok(ok(&SessionsPage {
         t: Texts::get(),
-        here: "account",
+        frame: Frame::member("account"),
         tab: "sessions",
         own: member.session,
         sessions: session::list(&site.studio, member.known.person).await?,

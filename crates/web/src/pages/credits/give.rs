@@ -16,6 +16,7 @@ use studio::credits::ledger::{self, House};
 use super::super::sent::Sent;
 use super::super::{Shown, onward, render};
 use crate::caller::Caller;
+use crate::pages::Frame;
 use crate::texts::Texts;
 use crate::when;
 
@@ -28,7 +29,7 @@ type Mistake = (&'static str, String);
 #[template(path = "grants.html")]
 struct GrantsPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     /// Names the grant to be, so that a form that is sent twice gives once.
     id: GrantId,
     address: String,
@@ -103,7 +104,7 @@ async fn page(
     };
     let page = GrantsPage {
         t: Texts::get(),
-        here: "account",
+        frame: Frame::member("account"),
         id: text("id").parse().unwrap_or_else(|_| fresh(studio)),
         address: text("address"),
         credits: text("credits"),

@@ -27,6 +27,7 @@ use super::{Shown, ok};
 use crate::Site;
 use crate::api::pairs;
 use crate::caller::Caller;
+use crate::pages::Frame;
 use crate::problem::Problem;
 use crate::texts::Texts;
 use crate::when;
@@ -47,7 +48,7 @@ pub(super) fn routes() -> Router<Site> {
 #[template(path = "credits.html")]
 struct CreditsPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     purse: Option<Purse>,
     grants: Vec<Grant>,
     tariffs: Vec<Tariff>,
@@ -186,7 +187,7 @@ async fn show(
     let cards = routing::models(&studio);
     Ok(ok(&CreditsPage {
         t,
-        here: "account",
+        frame: Frame::member("account"),
         grants: grants::open_grants(&studio, person).await?,
         tariffs: cards.iter().map(|card| tariff(t, card, &prices)).collect(),
         purse,

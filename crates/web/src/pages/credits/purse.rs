@@ -34,10 +34,15 @@ impl Purse {
 
     /// What the same order would cost now; `None` where its model is gone.
     pub(crate) fn again(&self, studio: &Studio, job: &Job) -> Option<Credits> {
+        self.of_pictures(studio, job, job.count)
+    }
+
+    /// What so many pictures of the same settings would cost now; `None` where the model is gone.
+    pub(crate) fn of_pictures(&self, studio: &Studio, job: &Job, count: u32) -> Option<Credits> {
         let (_, card) = routing::route(studio, Some(&job.model))?;
         let quote = self
             .prices
-            .quote(&card, Operation::Draw, job.size, job.steps, job.count);
+            .quote(&card, Operation::Draw, job.size, job.steps, count);
         Some(quote.total())
     }
 }

@@ -8,6 +8,7 @@ use super::super::{Shown, ok};
 use super::vouch::PressPage;
 use super::{link_ended, token, told};
 use crate::Site;
+use crate::pages::Frame;
 use crate::problem::Problem;
 use crate::texts::Texts;
 
@@ -23,7 +24,7 @@ pub(super) async fn show(
     let t = Texts::get();
     Ok(ok(&PressPage {
         t,
-        here: "",
+        frame: Frame::anyone(),
         heading: &t.door.address_change,
         message: &t.door.address_change_what,
         button: &t.door.address_change_do,

@@ -24,6 +24,7 @@ pub(super) use sign_in::problem as sign_in_problem;
 use super::{onward, render};
 use crate::Site;
 use crate::cookies::{self, Cookie};
+use crate::pages::Frame;
 use crate::problem::Problem;
 use crate::texts::Texts;
 
@@ -51,7 +52,7 @@ pub(super) fn routes() -> Router<Site> {
 #[template(path = "told.html")]
 pub(super) struct ToldPage<'a> {
     pub(super) t: &'static Texts,
-    pub(super) here: &'static str,
+    pub(super) frame: Frame,
     pub(super) heading: &'a str,
     pub(super) message: &'a str,
     /// Address and words.
@@ -61,7 +62,7 @@ pub(super) struct ToldPage<'a> {
 pub(super) fn told(heading: &str, message: &str, onward: Option<(&str, &str)>) -> Response {
     let page = ToldPage {
         t: Texts::get(),
-        here: "",
+        frame: Frame::anyone(),
         heading,
         message,
         onward,

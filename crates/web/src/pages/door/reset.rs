@@ -11,6 +11,7 @@ use super::super::{Shown, ok, render};
 use super::{busy, link_ended, slow, token, told};
 use crate::Site;
 use crate::caller::Visiting;
+use crate::pages::Frame;
 use crate::problem::Problem;
 use crate::texts::Texts;
 
@@ -18,13 +19,13 @@ use crate::texts::Texts;
 #[template(path = "reset_ask.html")]
 struct AskPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
 }
 
 pub(super) async fn show() -> Response {
     ok(&AskPage {
         t: Texts::get(),
-        here: "",
+        frame: Frame::visitor(""),
     })
 }
 
@@ -43,7 +44,7 @@ pub(super) async fn ask(
 #[template(path = "reset.html")]
 struct ResetPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     mistake: Option<String>,
 }
 
@@ -58,7 +59,7 @@ pub(super) async fn open(
     }
     Ok(ok(&ResetPage {
         t: Texts::get(),
-        here: "",
+        frame: Frame::visitor(""),
         mistake: None,
     }))
 }
@@ -79,7 +80,7 @@ pub(super) async fn set(
         Err(error @ (RecoveryError::Password(_) | RecoveryError::Guessable(_))) => {
             let page = ResetPage {
                 t: Texts::get(),
-                here: "",
+                frame: Frame::visitor(""),
                 mistake: Some(error.to_string()),
             };
             Ok(render(StatusCode::BAD_REQUEST, &page))

@@ -16,6 +16,7 @@ use crate::Site;
 use crate::api::pairs;
 use crate::caller::{MaybeAsker, Visiting};
 use crate::cookies::{self, Cookie};
+use crate::pages::Frame;
 use crate::problem::Problem;
 use crate::relying_party::RelyingParty;
 use crate::texts::Texts;
@@ -24,7 +25,7 @@ use crate::texts::Texts;
 #[template(path = "sign_in.html")]
 struct SignInPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     address: String,
     next: String,
     mistake: Option<String>,
@@ -45,7 +46,7 @@ pub(super) async fn show(
     }
     let page = SignInPage {
         t: Texts::get(),
-        here: "",
+        frame: Frame::visitor("sign-in"),
         address: String::new(),
         next,
         mistake: None,
@@ -63,7 +64,7 @@ pub(super) fn again(
 ) -> Response {
     let page = SignInPage {
         t: Texts::get(),
-        here: "",
+        frame: Frame::visitor("sign-in"),
         address: address.to_owned(),
         next: next.to_owned(),
         mistake: Some(error.to_string()),
@@ -91,7 +92,7 @@ pub(super) async fn enter(
 #[template(path = "sign_in_code.html")]
 struct CodePage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     token: String,
     next: String,
     mistake: Option<String>,
@@ -100,7 +101,7 @@ struct CodePage {
 fn code_page(status: StatusCode, token: &Token, next: &str, mistake: Option<String>) -> Response {
     let page = CodePage {
         t: Texts::get(),
-        here: "",
+        frame: Frame::visitor("sign-in"),
         token: token.expose().to_owned(),
         next: next.to_owned(),
         mistake,

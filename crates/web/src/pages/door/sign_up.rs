@@ -12,6 +12,7 @@ use super::super::{Shown, ok, render};
 use super::{busy, let_in, link_ended, slow, token, told};
 use crate::Site;
 use crate::caller::Visiting;
+use crate::pages::Frame;
 use crate::problem::Problem;
 use crate::texts::Texts;
 
@@ -19,7 +20,7 @@ use crate::texts::Texts;
 #[template(path = "sign_up.html")]
 struct SignUpPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     address: String,
     born: String,
     asks_age: bool,
@@ -44,7 +45,7 @@ fn page(site: &Site, sent: Option<&Sent>, mistake: Option<(&'static str, String)
     };
     let page = SignUpPage {
         t: Texts::get(),
-        here: "",
+        frame: Frame::visitor("sign-up"),
         address: text("address"),
         born: text("born"),
         asks_age: site.studio.gate.rules().min_age > 0,
@@ -95,7 +96,7 @@ fn age_of(site: &Site, sent: &Sent) -> Result<Option<person::Age>, age::BadDate>
 #[template(path = "confirm.html")]
 struct ConfirmPage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     mistake: Option<String>,
 }
 
@@ -110,7 +111,7 @@ pub(super) async fn open(
     }
     Ok(ok(&ConfirmPage {
         t: Texts::get(),
-        here: "",
+        frame: Frame::visitor("sign-up"),
         mistake: None,
     }))
 }
@@ -127,7 +128,7 @@ pub(super) async fn confirm(
         Err(error @ SignUpError::WrongPassword) => {
             let page = ConfirmPage {
                 t: Texts::get(),
-                here: "",
+                frame: Frame::visitor("sign-up"),
                 mistake: Some(error.to_string()),
             };
             Ok(render(StatusCode::UNAUTHORIZED, &page))

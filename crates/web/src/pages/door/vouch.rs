@@ -10,6 +10,7 @@ use super::{link_ended, token};
 use crate::Site;
 use crate::caller::Visiting;
 use crate::cookies::{self, Cookie};
+use crate::pages::Frame;
 use crate::texts::Texts;
 
 const ENDED: &str =
@@ -21,7 +22,7 @@ const ENDED: &str =
 #[template(path = "press.html")]
 pub(super) struct PressPage {
     pub(super) t: &'static Texts,
-    pub(super) here: &'static str,
+    pub(super) frame: Frame,
     pub(super) heading: &'static str,
     pub(super) message: &'static str,
     /// What the button does.
@@ -39,7 +40,7 @@ pub(super) async fn show(
     let t = Texts::get();
     Ok(ok(&PressPage {
         t,
-        here: "",
+        frame: Frame::anyone(),
         heading: &t.door.vouch,
         message: &t.door.vouch_what,
         button: &t.door.vouch_do,

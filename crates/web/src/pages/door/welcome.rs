@@ -13,6 +13,7 @@ use super::sign_up::problem;
 use super::{let_in, link_ended, token};
 use crate::Site;
 use crate::caller::Visiting;
+use crate::pages::Frame;
 use crate::texts::Texts;
 
 const ENDED: &str = "This link is worth nothing any more: somebody runs this house already, or the program printed a newer one when it started.";
@@ -21,7 +22,7 @@ const ENDED: &str = "This link is worth nothing any more: somebody runs this hou
 #[template(path = "welcome.html")]
 struct WelcomePage {
     t: &'static Texts,
-    here: &'static str,
+    frame: Frame,
     address: String,
     welcome: Welcome,
     mistake: Option<(&'static str, String)>,
@@ -57,7 +58,7 @@ async fn page(
     };
     let page = WelcomePage {
         t: Texts::get(),
-        here: "",
+        frame: Frame::visitor(""),
         address: address.to_owned(),
         welcome: welcome.ok_or_else(|| link_ended(ENDED))?,
         mistake,

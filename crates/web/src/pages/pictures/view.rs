@@ -1,0 +1,160 @@
+//! One picture with everything about it.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use domain::credits::Credits;
+use domain::ids::PictureId;
+use domain::model::{ModelCard, Place};
+use domain::picture::Format;
+use studio::jobs::{self, Job};
+use studio::pictures::{self, Kind, Picture};
+use studio::{Studio, order, routing};
+
+use super::super::credits::Purse;
+use super::super::draw::VARIATIONS;
+use super::super::{Frame, Shown, ok, wants_part};
+use crate::api::content_path;
+use crate::caller::Caller;
+use crate::problem::Problem;
+use crate::texts::Texts;
+use crate::when;
+
+#[derive(Template)]
+#[template(path = "picture.html")]
+struct PicturePage {
+    t: &'static Texts,
+    frame: Frame,
+    view: PictureView,
+}
+
+/// The picture with everything about it: a page, or what the light box shows.
+#[derive(Template)]
+#[template(path = "picture_view.html")]
+struct PictureView {
+    t: &'static Texts,
+    picture: Picture,
+    job: Job,
+    /// The model's card; absent where the model is gone.
+    card: Option<ModelCard>,
+    /// What its order would cost again, and what its variations; absent where nothing is metered.
+    again: Option<Credits>,
+    vary: Option<Credits>,
+}
+
+impl PictureView {
+    fn content(&self) -> String {
+        content_path(self.picture.id)
+    }
+
+    fn formats(&self) -> [Format; 3] {
+        Format::ALL
+    }
+
+    fn label(&self, format: &Format) -> &'static str {
+        match format {
+            Format::Png => "PNG",
+            Format::Jpeg => "JPEG",
+            Format::Webp => "WebP",
+        }
+    }
+
+    fn kilobytes(&self) -> String {
+        self.t
+            .picture
+            .kilobytes
+            .fill(&self.picture.size_bytes.div_ceil(1000))
+    }
+
+    /// `Draw again · 4 credits`
+    fn again_label(&self) -> String {
+        let label = &self.t.picture.again;
+        match self.again {
+            Some(cost) => self
+                .t
+                .credits
+                .button
+                .fill_all(&[label, &self.t.credits(cost)]),
+            None => label.clone(),
+        }
+    }
+
+    /// `Variations · 4 credits`
+    fn vary_label(&self) -> String {
+        let label = &self.t.picture.vary;
+        match self.vary {
+            Some(cost) => self
+                .t
+                .credits
+                .button
+                .fill_all(&[label, &self.t.credits(cost)]),
+            None => label.clone(),
+        }
+    }
+
+    /// Whether it can be varied: its model is here, and it is not too far from its first ancestor.
+    fn can_vary(&self) -> bool {
+        self.card.is_some() && self.job.ancestors.len() < order::MAX_ANCESTORS
+    }
+
+    fn model(&self) -> String {
+        let card = self.card.as_ref();
+        card.map_or_else(|| self.picture.model.to_string(), |card| card.title.clone())
+    }
+
+    /// Where it was drawn.
+    fn place(&self) -> Option<String> {
+        let words = &self.t.about;
+        Some(match &self.card.as_ref()?.place {
+            Place::Here => words.place_here.clone(),
+            Place::Provider { name, country } => words.place_provider.fill_two(name, country),
+        })
+    }
+
+    /// Absent where the model takes none.
+    fn guidance(&self) -> Option<f32> {
+        self.card.as_ref()?.guidance.map(|_| self.job.guidance)
+    }
+
+    fn exact(&self) -> String {
+        self.t.exact(self.picture.created)
+    }
+
+    fn iso(&self) -> String {
+        when::iso(self.picture.created)
+    }
+}
+
+pub(in crate::pages) async fn show(
+    State(studio): State<Studio>,
+    Caller(person): Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Shown> {
+    let id: PictureId = id.parse().map_err(|_| Problem::no_picture())?;
+    let picture = pictures::find(&studio, person, id)
+        .await?
+        .ok_or_else(Problem::no_picture)?;
+    let job = jobs::find(&studio, person, picture.job)
+        .await?
+        .ok_or_else(Problem::no_picture)?;
+    let purse = Purse::of(&studio, person).await?;
+    let purse = purse.as_ref();
+    let view = PictureView {
+        t: Texts::get(),
+        again: purse.and_then(|purse| purse.again(&studio, &job)),
+        vary: purse.and_then(|purse| purse.of_pictures(&studio, &job, VARIATIONS)),
+        card: routing::route(&studio, Some(&job.model)).map(|(_, card)| card),
+        picture,
+        job,
+    };
+    if wants_part(&headers) {
+        return Ok(ok(&view));
+    }
+    Ok(ok(&PicturePage {
+        t: Texts::get(),
+        frame: Frame::member("pictures"),
+        view,
+    }))
+}
