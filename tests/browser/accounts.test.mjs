@@ -54,8 +54,7 @@ test("without script: sign up, draw, find, delete, sign out", PATIENCE, async ()
   const address = "anna@example.org";
   const { page, context, leave } = await visit(browser, program.url, { script: false, screen: "phone" });
   await page.goto("/");
-  await page.waitForURL(`${program.url}/sign-in`);
-  await page.getByRole("link", { name: "Make an account" }).click();
+  await page.getByRole("link", { name: "Create an account" }).click();
   await page.getByLabel("E-mail address").fill(address);
   await page.getByLabel("Password").fill(PASSWORD);
   await page.getByLabel("Date of birth").fill("1990-05-17");
@@ -98,6 +97,7 @@ for (const screen of Object.keys(SCREENS)) {
         assert.equal(wide, false, `${path} is wider than the screen`);
         await screenshot(page, screen, theme, name);
       };
+      await look("/", "landing");
       await look("/sign-in", "sign-in");
       await look("/sign-up", "sign-up");
       await page.getByLabel("E-mail address").fill("bo@example.org");

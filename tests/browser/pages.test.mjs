@@ -37,7 +37,14 @@ for (const screen of Object.keys(SCREENS)) {
   for (const theme of THEMES) {
     test(`all pages with work on them, ${screen}, ${theme}`, PATIENCE, async () => {
       const picture = await firstPicture();
-      const pages = { studio: "/", pictures: "/pictures", picture: `/pictures/${picture}`, about: "/about" };
+      const pages = {
+        studio: "/",
+        pictures: "/pictures",
+        search: "/pictures?words=apple&kind=drawing&from=2020-01-01",
+        "search-none": "/pictures?words=zebra",
+        picture: `/pictures/${picture}`,
+        about: "/about",
+      };
       await look(screen, theme, pages);
     });
   }
@@ -56,6 +63,12 @@ for (const screen of Object.keys(SCREENS)) {
       await page.getByRole("alert").filter({ hasText: "Shorten it" }).waitFor();
       await prompt(page).evaluate((field) => (field.value = "too long to show"));
       await seen(page, screen, theme, "mistake");
+      await page.goto("/pictures");
+      await page.getByRole("checkbox").first().check();
+      await seen(page, screen, theme, "chosen");
+      await page.getByRole("button", { name: "Delete", exact: true }).click();
+      await seen(page, screen, theme, "delete-several");
+      await page.getByRole("link", { name: "Keep them" }).click();
       await page.locator("a.tile").first().click();
       await page.getByRole("dialog").locator("img").first().waitFor();
       await seen(page, screen, theme, "large");
@@ -68,11 +81,12 @@ test("a page without its pictures is light", PATIENCE, async () => {
   await firstPicture();
   for (const path of ["/", "/pictures", "/about"]) {
     const { page, leave } = await visit(browser, program.url);
-    let bytes = 0;
-    page.on("requestfinished", async (request) => {
-      if (request.resourceType() !== "image") bytes += (await request.sizes()).responseBodySize;
+    const sizes = [];
+    page.on("requestfinished", (request) => {
+      if (request.resourceType() !== "image") sizes.push(request.sizes());
     });
     await page.goto(path, { waitUntil: "load" });
+    const bytes = (await Promise.all(sizes)).reduce((sum, { responseBodySize }) => sum + responseBodySize, 0);
     await leave();
     assert.ok(bytes > 1000 && bytes < PAGE_MAX_BYTES, `${path}: ${bytes} bytes`);
   }

@@ -46,7 +46,7 @@ pub fn of(
             }
             let now = studio.clock.now();
             put(&mut writer, leaflet.name, now, &leaflet.bytes)?;
-            writer.finish().map_err(broken)?;
+            writer.finish().map_err(|error| broken(&error))?;
             Ok(Some((pages.take(), None)))
         }
     })
@@ -76,8 +76,9 @@ fn put(writer: &mut Writer, name: &str, made: Moment, bytes: &[u8]) -> Result<()
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)
         .last_modified_time(date(made));
-    writer.start_file(name, options).map_err(broken)?;
-    writer.write_all(bytes).map_err(|e| broken(e.into()))
+    let written = writer.start_file(name, options);
+    let written = written.and_then(|()| Ok(writer.write_all(bytes)?));
+    written.map_err(|error| broken(&error))
 }
 
 /// As ZIP has it: no years before 1980, and no time zone.
@@ -98,7 +99,7 @@ fn date(moment: Moment) -> DateTime {
     date.unwrap_or_default()
 }
 
-fn broken(error: zip::result::ZipError) -> Failure {
+fn broken(error: &zip::result::ZipError) -> Failure {
     Failure::Archive(error.to_string())
 }
 

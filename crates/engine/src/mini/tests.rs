@@ -118,6 +118,10 @@ fn seed_prompt_guidance_and_what_to_avoid_all_matter() {
             steps: 5,
             ..base.clone()
         },
+        Brief {
+            ancestors: vec![2],
+            ..base.clone()
+        },
     ];
     let picture = painted(&pipeline, std::slice::from_ref(&base))
         .remove(0)

@@ -4,6 +4,7 @@ mod leases;
 mod line;
 mod removal;
 mod repeats;
+mod search;
 mod stage;
 
 use domain::ids::{JobId, PersonId};
