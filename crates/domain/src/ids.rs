@@ -102,6 +102,8 @@ ids! {
     LetterId = "let_";
     /// One passkey of a person.
     PasskeyId = "pas_";
+    /// One picture of a person, as its person chose it.
+    PortraitId = "por_";
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Architecture invariant: what is encoded here carries pixels and nothing else: no prompt, no
 //! key, no id, no time.
 
+mod portrait;
+
 use std::io::Cursor;
 
 use domain::picture::{Format, Pixels, Size};
@@ -11,6 +13,8 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::codecs::webp::WebPEncoder;
 use image::imageops::{self, FilterType as Resampling};
 use image::{ExtendedColorType, ImageEncoder, ImageFormat, ImageReader, Limits, RgbImage};
+
+pub use portrait::{MAX_PORTRAIT_PIXELS, PORTRAIT_EDGE, PortraitError, portrait};
 
 /// JPEG quality when nothing is asked for, 1 to 100.
 pub const DEFAULT_JPEG_QUALITY: u8 = 92;
@@ -83,7 +87,14 @@ pub fn decode(bytes: &[u8]) -> Result<Pixels, ImagingError> {
     limits.max_image_height = Some(MAX_DECODE_EDGE);
     limits.max_alloc = Some(MAX_DECODE_BYTES);
     reader.limits(limits);
-    let mut rgba = reader.decode().map_err(ImagingError::Decode)?.into_rgba8();
+    let rgb = on_white(reader.decode().map_err(ImagingError::Decode)?);
+    let (width, height) = rgb.dimensions();
+    Ok(Pixels::new(Size { width, height }, rgb.into_raw()))
+}
+
+/// What is transparent lets white through.
+fn on_white(picture: image::DynamicImage) -> RgbImage {
+    let mut rgba = picture.into_rgba8();
     for pixel in rgba.pixels_mut() {
         let alpha = u32::from(pixel.0[3]);
         for channel in &mut pixel.0[..3] {
@@ -91,9 +102,7 @@ pub fn decode(bytes: &[u8]) -> Result<Pixels, ImagingError> {
             *channel = u8::try_from(on_white).unwrap_or(u8::MAX);
         }
     }
-    let (width, height) = rgba.dimensions();
-    let rgb = image::DynamicImage::ImageRgba8(rgba).into_rgb8().into_raw();
-    Ok(Pixels::new(Size { width, height }, rgb))
+    image::DynamicImage::ImageRgba8(rgba).into_rgb8()
 }
 
 /// Shrinks a picture so that neither edge is longer than `edge`; smaller ones stay as they are.

@@ -16,6 +16,7 @@ use imaging::ImagingError;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::accounts::portrait;
 use crate::jobs::{Job, queue};
 use crate::{Failure, Studio};
 
@@ -112,9 +113,9 @@ pub(crate) async fn store(
     let work = move || {
         let bytes = imaging::encode(&pixels, Format::Png, None)?;
         let sha256 = hex(&Sha256::digest(&bytes));
-        Ok((bytes, sha256))
+        Ok::<_, ImagingError>((bytes, sha256))
     };
-    let (bytes, sha256) = aside(place, work).await?;
+    let (bytes, sha256) = aside(place, work).await??;
     let blob = format!("{FOLDER}/{id}.png");
     let new = NewPicture {
         id,
@@ -199,7 +200,7 @@ pub(crate) async fn sweep(studio: &Studio) -> Result<usize, Failure> {
             swept += 1;
         }
     }
-    Ok(swept)
+    Ok(swept + portrait::sweep(studio).await?)
 }
 
 /// A person's picture; `None` where there is none, or where it is somebody else's.
@@ -231,7 +232,7 @@ pub async fn file(
         return Ok(None);
     };
     let work = move || imaging::encode(&imaging::decode(&stored)?, format, quality);
-    let bytes = aside(place, work).await?;
+    let bytes = aside(place, work).await??;
     Ok(Some(File { bytes, format }))
 }
 
@@ -243,7 +244,7 @@ pub async fn encode(
 ) -> Result<File, Failure> {
     let place = place_in_hand().await?;
     let work = move || imaging::encode(&pixels, format, quality);
-    let bytes = aside(place, work).await?;
+    let bytes = aside(place, work).await??;
     Ok(File { bytes, format })
 }
 
@@ -263,19 +264,19 @@ pub async fn thumbnail(
         let small = imaging::fit_within(&imaging::decode(&stored)?, edge);
         imaging::encode(&small, format, None)
     };
-    let bytes = aside(place, work).await?;
+    let bytes = aside(place, work).await??;
     Ok(Some(File { bytes, format }))
 }
 
-async fn place_in_hand() -> Result<SemaphorePermit<'static>, Failure> {
+pub(crate) async fn place_in_hand() -> Result<SemaphorePermit<'static>, Failure> {
     IN_HAND.acquire().await.map_err(|_| Failure::Stopping)
 }
 
 /// Does what keeps a processor busy on a thread where nobody waits for it but the caller.
-async fn aside<T: Send + 'static>(
+pub(crate) async fn aside<T: Send + 'static, E: Send + 'static>(
     place: SemaphorePermit<'static>,
-    work: impl FnOnce() -> Result<T, ImagingError> + Send + 'static,
-) -> Result<T, Failure> {
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<Result<T, E>, Failure> {
     let done = tokio::task::spawn_blocking(move || {
         let done = work();
         // Held by the work itself, which goes on when its caller is gone.
@@ -283,7 +284,7 @@ async fn aside<T: Send + 'static>(
         done
     });
     match done.await {
-        Ok(done) => Ok(done?),
+        Ok(done) => Ok(done),
         Err(broken) if broken.is_panic() => std::panic::resume_unwind(broken.into_panic()),
         Err(_) => Err(Failure::Stopping),
     }

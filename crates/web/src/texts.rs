@@ -188,7 +188,7 @@ texts! {
             may_administer profile_save username_hint display_name_hint address_new address_new_hint
             address_change confirm confirm_what confirm_do codes codes_off_what codes_on_what codes_set
             codes_turn_off codes_scan codes_type codes_code codes_turn_on recovery recovery_what
-            recovery_done passkeys passkeys_what passkey_add passkey_how passkey_without
+            recovery_done portrait portrait_file portrait_hint portrait_set portrait_remove passkeys passkeys_what passkey_add passkey_how passkey_without
             passkey_name passkey_name_hint passkey_make passkey_known passkey_stopped
             passkey_failed passkey_synced rename rename_do remove confirm_passkey
             session_by_password session_by_removed;

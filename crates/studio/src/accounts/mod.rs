@@ -16,6 +16,7 @@ pub mod key;
 pub mod passkey;
 pub mod password;
 pub mod person;
+pub mod portrait;
 pub mod profile;
 mod proof;
 pub mod second_factor;

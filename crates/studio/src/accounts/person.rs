@@ -2,12 +2,12 @@
 
 use db::{Tx, on};
 use domain::clock::Moment;
-use domain::ids::PersonId;
+use domain::ids::{PersonId, PortraitId};
 use domain::personal::{Address, DisplayName, Username};
 use domain::role::Role;
 
 use super::password::PasswordHash;
-use super::session;
+use super::{portrait, session};
 use crate::credits::grants::{self, GrantError, NewGrant};
 use crate::{Failure, Studio};
 
@@ -19,8 +19,7 @@ pub struct Account {
     pub role: Role,
     pub username: Option<Username>,
     pub display_name: Option<DisplayName>,
-    /// Key of the picture on the shelf.
-    pub portrait: Option<String>,
+    pub portrait: Option<PortraitId>,
     pub has_password: bool,
     /// Above 0, their jobs come before everybody else's; below 0, after them.
     pub priority: i64,
@@ -279,7 +278,7 @@ impl AccountRow {
                 .map_err(|_| row("username"))?,
             display_name: DisplayName::new(self.display_name.as_deref().unwrap_or(""))
                 .map_err(|_| row("name"))?,
-            portrait: self.portrait,
+            portrait: self.portrait.as_deref().and_then(portrait::id_of),
             has_password: self.password_hash.is_some(),
             priority: -self.tier,
             created: Moment::from_millis(self.created_ms),

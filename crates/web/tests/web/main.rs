@@ -16,6 +16,7 @@ mod keys;
 mod pages;
 mod passkeys;
 mod people;
+mod portraits;
 mod repeats;
 mod responses;
 mod sessions;

@@ -5,6 +5,7 @@ mod codes;
 mod confirm;
 mod keys;
 mod passkeys;
+mod portrait;
 mod profile;
 mod security;
 mod sessions;
@@ -21,6 +22,9 @@ pub(super) fn routes() -> Router<Site> {
     Router::new()
         .route("/account", get(profile::show).post(profile::set))
         .route("/account/address", post(profile::change_address))
+        .route("/account/portrait", post(portrait::set))
+        .route("/account/portrait/{id}", get(portrait::show))
+        .route("/account/portrait/remove", post(portrait::remove))
         .route(
             "/account/confirm",
             get(confirm::show).post(confirm::confirm),

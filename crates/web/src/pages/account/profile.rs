@@ -44,16 +44,16 @@ impl AccountPage {
     }
 }
 
-async fn page(
+pub(super) async fn page(
     site: &Site,
     member: &Member,
-    wrong: Option<(&Sent, &'static str, String)>,
+    wrong: Option<(Option<&Sent>, &'static str, String)>,
 ) -> Result<Response, Shown> {
     let account = person::find(&site.studio, member.known.person).await?;
     let account = account.ok_or_else(no_one)?;
     let t = Texts::get();
     let (sent, mistake) = match wrong {
-        Some((sent, field, says)) => (Some(sent), Some((field, says))),
+        Some((sent, field, says)) => (sent, Some((field, says))),
         None => (None, None),
     };
     let given = |name: &str, kept: &str| {
@@ -103,7 +103,7 @@ pub(super) async fn set(
         ProfileError::DisplayName(_) => "display_name",
         ProfileError::Failure(failure) => return Err(failure.into()),
     };
-    page(&site, &member, Some((&sent, field, says))).await
+    page(&site, &member, Some((Some(&sent), field, says))).await
 }
 
 pub(super) async fn change_address(
@@ -122,6 +122,9 @@ pub(super) async fn change_address(
             Ok(told(&t.look, &t.look_both, onward))
         }
         Err(AddressError::Failure(failure)) => Err(failure.into()),
-        Err(error) => page(&site, &member, Some((&sent, "address", error.to_string()))).await,
+        Err(error) => {
+            let says = error.to_string();
+            page(&site, &member, Some((Some(&sent), "address", says))).await
+        }
     }
 }

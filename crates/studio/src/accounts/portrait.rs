@@ -1,0 +1,140 @@
+//! The picture of a person, where they want one. Its file follows the rule of all files: written
+//! before the row that names it, deleted after, and swept where no row does.
+
+use db::on;
+use domain::clock::Moment;
+use domain::ids::{PersonId, PortraitId};
+use domain::picture::Format;
+use imaging::PortraitError as BadFile;
+
+use crate::pictures::{File, aside, place_in_hand};
+use crate::{Failure, Studio};
+
+/// Folder of the shelf that holds portraits.
+const FOLDER: &str = "portraits";
+/// What a file may have that somebody sends.
+pub const MAX_BYTES: usize = 2 << 20;
+/// From a file to its row it takes seconds.
+const ORPHAN_AGE_MS: i64 = 10 * 60_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum PortraitError {
+    #[error("Choose a picture first.")]
+    Empty,
+    #[error(transparent)]
+    Bad(BadFile),
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+failures!(PortraitError);
+
+fn key(id: PortraitId) -> String {
+    format!("{FOLDER}/{id}.webp")
+}
+
+/// Makes a person's portrait of a file, in place of the former one.
+pub async fn set(studio: &Studio, person: PersonId, bytes: Vec<u8>) -> Result<(), PortraitError> {
+    if bytes.is_empty() {
+        return Err(PortraitError::Empty);
+    }
+    let place = place_in_hand().await?;
+    let made = aside(place, move || imaging::portrait(&bytes)).await?;
+    let made = made.map_err(|bad| match bad {
+        BadFile::Imaging(error) => PortraitError::Failure(error.into()),
+        bad => PortraitError::Bad(bad),
+    })?;
+    let id = PortraitId::new(studio.clock.now(), &studio.randomness);
+    let new = key(id);
+    studio.shelf.put(&new, made).await.map_err(Failure::from)?;
+    exchange(studio, person, Some(&new)).await?;
+    Ok(())
+}
+
+/// Takes a person's portrait away.
+pub async fn remove(studio: &Studio, person: PersonId) -> Result<(), Failure> {
+    exchange(studio, person, None).await
+}
+
+async fn exchange(studio: &Studio, person: PersonId, new: Option<&str>) -> Result<(), Failure> {
+    let mut tx = studio.db.write().await?;
+    // Locks the account, so that of two changes each sees what it replaces.
+    let former: Option<Option<String>> = on!(tx, conn => {
+        sqlx::query_scalar(
+            "UPDATE account SET created_ms = created_ms WHERE person_id = $1 RETURNING portrait",
+        )
+        .bind(person.to_string())
+        .fetch_optional(conn)
+        .await
+    })?;
+    on!(tx, conn => {
+        sqlx::query("UPDATE account SET portrait = $2 WHERE person_id = $1")
+            .bind(person.to_string())
+            .bind(new)
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    tx.commit().await?;
+    if let Some(former) = former.flatten() {
+        studio.shelf.delete(&former).await?;
+    }
+    Ok(())
+}
+
+/// A person's portrait; `None` where there is none, or where that one was replaced.
+pub async fn file(
+    studio: &Studio,
+    person: PersonId,
+    id: PortraitId,
+) -> Result<Option<File>, Failure> {
+    let blob = key(id);
+    let mut tx = studio.db.read().await?;
+    let found: Option<String> = on!(tx, conn => {
+        sqlx::query_scalar("SELECT portrait FROM account WHERE person_id = $1 AND portrait = $2")
+            .bind(person.to_string())
+            .bind(&blob)
+            .fetch_optional(conn)
+            .await
+    })?;
+    drop(tx);
+    let Some(blob) = found else { return Ok(None) };
+    Ok(Some(File {
+        bytes: studio.shelf.get(&blob).await?.into(),
+        format: Format::Webp,
+    }))
+}
+
+/// Which portrait a key of the shelf names.
+pub(crate) fn id_of(key: &str) -> Option<PortraitId> {
+    key.strip_prefix(FOLDER)?
+        .strip_prefix('/')?
+        .strip_suffix(".webp")?
+        .parse()
+        .ok()
+}
+
+/// Deletes every portrait that no account names. Where other processes may be about to write the
+/// row of a file, only files that are old enough for that to be long over.
+pub(crate) async fn sweep(studio: &Studio) -> Result<usize, Failure> {
+    let youngest = studio.clock.now().plus_millis(-ORPHAN_AGE_MS);
+    let is_young = |made: Moment| studio.db.is_shared() && made > youngest;
+    let mut swept = 0;
+    for key in studio.shelf.keys(FOLDER).await? {
+        if id_of(&key).is_some_and(|id| is_young(id.made())) {
+            continue;
+        }
+        let mut tx = studio.db.read().await?;
+        let known: i64 = on!(tx, conn => {
+            sqlx::query_scalar("SELECT COUNT(*) FROM account WHERE portrait = $1")
+                .bind(&key)
+                .fetch_one(conn)
+                .await
+        })?;
+        if known == 0 {
+            studio.shelf.delete(&key).await?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
