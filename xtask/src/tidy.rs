@@ -1,6 +1,7 @@
 //! Rules that no compiler checks. Each finding says where and what to do about it.
 
 mod arrows;
+mod log_fields;
 pub(crate) mod migrations;
 mod promises;
 mod sources;
@@ -40,6 +41,7 @@ pub(crate) fn findings(workspace: &Workspace) -> Result<Vec<Finding>> {
     found.extend(sources::check(&files));
     found.extend(migrations::check(workspace)?);
     found.extend(promises::check(&files));
+    found.extend(log_fields::check(&files));
     Ok(found)
 }
 

@@ -5,6 +5,7 @@ mod admin;
 mod draw;
 mod models;
 mod place;
+mod privacy;
 mod serve;
 mod work;
 
@@ -62,6 +63,9 @@ enum Command {
     /// What operators do from the shell, also while the program serves
     #[command(subcommand)]
     Admin(admin::AdminCommand),
+    /// What is kept of people, why and until when
+    #[command(subcommand)]
+    Privacy(privacy::PrivacyCommand),
 }
 
 /// Does what the command line says. Pictures are drawn by the shipped model and by those that were
@@ -78,6 +82,7 @@ pub fn run(painter: Option<Arc<dyn Painter>>) -> ExitCode {
         Some(Command::Draw(args)) => draw::run(args, &models_dir),
         Some(Command::Models(command)) => models::run(command, &models_dir),
         Some(Command::Admin(command)) => admin::run(&command, &place),
+        Some(Command::Privacy(command)) => privacy::run(&command),
     };
     ended.unwrap_or_else(|error| {
         complain(&error);

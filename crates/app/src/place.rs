@@ -18,6 +18,7 @@ use outside::shelf::Shelf;
 use studio::accounts::Gate;
 use studio::credits::PriceList;
 use studio::jobs::progress::Board;
+use studio::privacy::fence;
 use studio::{Limits, Studio};
 
 /// A Postgres address. It may hold a password, so it can't be printed.
@@ -187,7 +188,7 @@ impl Place {
     ) -> anyhow::Result<Studio> {
         let db = self.database().await?;
         let (clock, randomness) = (Clock::system(), Randomness::system());
-        Ok(Studio {
+        let studio = Studio {
             db,
             shelf: Shelf::folder(&self.data.join("blobs"))?,
             painters,
@@ -197,7 +198,9 @@ impl Place {
             gate: Gate::default(),
             limits: house.limits(),
             prices: Arc::new(PriceList::open(house.prices.as_deref())?),
-        })
+        };
+        fence::check(&studio).await?;
+        Ok(studio)
     }
 
     pub(crate) const fn is_shared(&self) -> bool {

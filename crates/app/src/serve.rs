@@ -19,6 +19,7 @@ use studio::credits::grants;
 use studio::jobs::nodes;
 use studio::jobs::worker::{self, Stop};
 use studio::letters::{self, Letter, Words};
+use studio::privacy::retention;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use web::PublicUrl;
@@ -156,6 +157,7 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     );
     let writing = tokio::spawn(letters);
     tokio::spawn(grants::keep_expiring(studio.clone(), stop.clone()));
+    tokio::spawn(retention::keep_sweeping(studio.clone(), stop.clone()));
     let mut site = web::Site::new(studio.clone(), stop.clone());
     if let Some(public) = &args.public_url {
         site = site.at(public.clone());

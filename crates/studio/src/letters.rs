@@ -208,7 +208,7 @@ const PAUSES_MS: [i64; 6] = [
 /// For how long a letter that nobody sends can be read by the operator; its link has ended by then.
 const UNSENT_KEPT_MS: i64 = 3 * 24 * 60 * MINUTE_MS;
 /// For how long it is kept that a letter was sent, without what it said.
-const SENT_KEPT_MS: i64 = 30 * 24 * 60 * MINUTE_MS;
+pub const SENT_KEPT_MS: i64 = 30 * 24 * 60 * MINUTE_MS;
 
 /// Sends what waits until the program stops, and forgets what is old. Without a `post` it only
 /// forgets.

@@ -41,6 +41,8 @@ pub mod gallery;
 
 pub mod archive;
 
+pub mod privacy;
+
 pub mod letters;
 
 use std::sync::Arc;

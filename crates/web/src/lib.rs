@@ -118,3 +118,9 @@ pub fn router(site: Site) -> Router {
         .method_not_allowed_fallback(problem::wrong_method);
     guard::around(routes, &site).with_state(site)
 }
+
+/// What is kept of people, as a page of HTML.
+#[must_use]
+pub fn privacy_notice() -> String {
+    pages::privacy_notice()
+}

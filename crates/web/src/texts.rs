@@ -99,13 +99,14 @@ pub(crate) struct Texts {
     pub(crate) account: Account,
     pub(crate) letters: Letters,
     pub(crate) letter: Letter,
+    pub(crate) privacy: Privacy,
     pub(crate) api: Api,
     pub(crate) problem: Problem,
 }
 
 texts! {
     Frame {
-        String: name skip studio pictures about pages sign_up footer;
+        String: name skip studio pictures about pages sign_up footer privacy;
     }
     Landing {
         String: title heading lead sign_up drawn_here place here cost yours yours_what programs;
@@ -161,6 +162,10 @@ texts! {
         String: title heading lead licence place place_here sizes steps negative yes no
             larger larger_what download memory not_yet privacy privacy_what api api_what;
         Pattern: place_provider steps_value gigabytes;
+    }
+    Privacy {
+        String: title heading lead nobody forms plain purpose kept;
+        Pattern: from why;
     }
     Api {
         String: title heading lead machines scope required body shapes;

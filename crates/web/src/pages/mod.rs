@@ -12,6 +12,7 @@ mod landing;
 mod letters;
 mod passkeys;
 mod pictures;
+mod privacy;
 mod sent;
 mod studio;
 
@@ -26,6 +27,7 @@ use crate::problem::Problem;
 use crate::texts::Texts;
 
 pub(crate) use frame::Frame;
+pub(crate) use privacy::as_file as privacy_notice;
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new()
@@ -43,6 +45,10 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/pictures/{id}/favourite", post(pictures::star))
         .route("/pictures/{id}/delete", post(pictures::delete))
         .route("/about", get(about::show))
+        .route("/privacy", get(privacy::show))
+        .route("/privacy.txt", get(privacy::text))
+        .route("/privacy.json", get(privacy::json))
+        .route("/privacy.jsonld", get(privacy::json_ld))
         .route("/letters", get(letters::list))
         .merge(door::routes())
         .merge(account::routes())

@@ -17,6 +17,7 @@ mod pages;
 mod passkeys;
 mod people;
 mod portraits;
+mod privacy;
 mod repeats;
 mod responses;
 mod sessions;

@@ -1,0 +1,83 @@
+//! Nothing about a person is stored that the inventory does not list: the database is compared with
+//! it, in both directions, before anybody is let in.
+
+use std::collections::BTreeSet;
+
+use db::on;
+
+use super::inventory::TABLES;
+use crate::{Failure, Studio};
+
+/// A column of the database that the inventory lacks, or the other way round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gap {
+    Undeclared { table: String, column: String },
+    Missing { table: String, column: String },
+}
+
+impl std::fmt::Display for Gap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Undeclared { table, column } => write!(
+                f,
+                "{table}.{column} is in the database and not in the inventory: declare what it holds of whom, why and until when, or drop it"
+            ),
+            Self::Missing { table, column } => write!(
+                f,
+                "{table}.{column} is in the inventory and not in the database: the notice would tell of something that is not there"
+            ),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum FenceError {
+    #[error("The database holds something else than the privacy notice says:\n{}", list(.0))]
+    Gaps(Vec<Gap>),
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+failures!(FenceError);
+
+fn list(gaps: &[Gap]) -> String {
+    let lines: Vec<String> = gaps.iter().map(|gap| format!("  {gap}")).collect();
+    lines.join("\n")
+}
+
+/// Compares the database as it is with the inventory.
+pub async fn check(studio: &Studio) -> Result<(), FenceError> {
+    let mut tx = studio.db.read().await?;
+    let statement = tx.catalogue();
+    let rows: Vec<(String, String, String, i64)> = on!(tx, conn => {
+        sqlx::query_as(statement).fetch_all(conn).await
+    })?;
+    let gaps = gaps(
+        rows.into_iter()
+            .map(|(table, column, ..)| (table, column))
+            // The migrations' own list.
+            .filter(|(table, _)| table != "_sqlx_migrations"),
+    );
+    if gaps.is_empty() {
+        Ok(())
+    } else {
+        Err(FenceError::Gaps(gaps))
+    }
+}
+
+fn gaps(found: impl Iterator<Item = (String, String)>) -> Vec<Gap> {
+    let found: BTreeSet<(String, String)> = found.collect();
+    let declared: BTreeSet<(String, String)> = TABLES
+        .iter()
+        .flat_map(|table| {
+            let columns = table.columns.iter();
+            columns.map(|column| (table.name.to_owned(), column.name.to_owned()))
+        })
+        .collect();
+    let undeclared = found.difference(&declared).cloned();
+    let missing = declared.difference(&found).cloned();
+    undeclared
+        .map(|(table, column)| Gap::Undeclared { table, column })
+        .chain(missing.map(|(table, column)| Gap::Missing { table, column }))
+        .collect()
+}

@@ -1,0 +1,141 @@
+//! What is about people and stands outside the database.
+
+use super::Category::{
+    Behavior, Content, Credentials, Device, Email, IpAddress, Picture, UniqueId,
+};
+use super::{Category, Datum, Kept, Medium, Purpose, Source, Spot};
+use crate::accounts::{device, passkey, session};
+
+const fn datum(what: &'static str, category: Category, source: Source) -> Datum {
+    Datum {
+        what,
+        category,
+        source,
+    }
+}
+
+const fn cookie(name: &'static str, what: &'static str, kept: Kept) -> Spot {
+    Spot {
+        medium: Medium::Cookie,
+        name,
+        datum: datum(what, Credentials, Source::Program),
+        purposes: &[Purpose::Account],
+        kept,
+    }
+}
+
+const fn logged(name: &'static str, what: &'static str, category: Category) -> Spot {
+    Spot {
+        medium: Medium::Log,
+        name,
+        datum: datum(what, category, Source::Use),
+        purposes: &[Purpose::Operation],
+        kept: Kept::Log,
+    }
+}
+
+const fn told(name: &'static str, what: &'static str, category: Category) -> Spot {
+    Spot {
+        medium: Medium::Letter,
+        name,
+        datum: datum(what, category, Source::Program),
+        purposes: &[Purpose::Mail],
+        kept: Kept::With("the letter, until it is sent"),
+    }
+}
+
+pub const ELSEWHERE: &[Spot] = &[
+    Spot {
+        medium: Medium::Files,
+        name: "pictures",
+        datum: datum(
+            "the file of each of your pictures",
+            Content,
+            Source::Program,
+        ),
+        purposes: &[Purpose::Drawing],
+        kept: Kept::UntilDeleted,
+    },
+    Spot {
+        medium: Medium::Files,
+        name: "portraits",
+        datum: datum("the file of your portrait", Picture, Source::Person),
+        purposes: &[Purpose::Account],
+        kept: Kept::UntilDeleted,
+    },
+    cookie(
+        "pinhole",
+        "the cookie of your session",
+        Kept::For {
+            ms: session::ABSOLUTE_END_MS,
+            after: "you signed in",
+        },
+    ),
+    cookie(
+        "pinhole-device",
+        "the cookie by which your browser is known again",
+        Kept::For {
+            ms: device::KNOWN_FOR_MS,
+            after: "you last signed in",
+        },
+    ),
+    cookie(
+        "pinhole-passkey",
+        "the cookie of who is signing in with a passkey",
+        Kept::For {
+            ms: passkey::ANSWER_WITHIN_MS,
+            after: "it was asked for",
+        },
+    ),
+    Spot {
+        medium: Medium::Memory,
+        name: "throttle",
+        datum: datum(
+            "which network addresses tried to sign in, and how often",
+            IpAddress,
+            Source::Use,
+        ),
+        purposes: &[Purpose::Security],
+        kept: Kept::Run,
+    },
+    Spot {
+        medium: Medium::Memory,
+        name: "board",
+        datum: datum("previews of what is being drawn", Content, Source::Program),
+        purposes: &[Purpose::Drawing],
+        kept: Kept::With("the order, until it is over"),
+    },
+    logged("id", "the number of a request", UniqueId),
+    logged("method", "the method of a request", Behavior),
+    logged(
+        "route",
+        "the kind of page or address that was asked for",
+        Behavior,
+    ),
+    logged("status", "the status of the answer", Behavior),
+    logged("job", "the number of an order that failed", UniqueId),
+    logged("letter", "the number of a letter that did not go", UniqueId),
+    logged("error", "what went wrong, in the program's words", Behavior),
+    logged(
+        "cause",
+        "why a drawing failed, in the program's words",
+        Behavior,
+    ),
+    logged(
+        "trouble",
+        "why a letter did not go, without its address",
+        Behavior,
+    ),
+    logged("refusal", "why a passkey was not accepted", Behavior),
+    logged("jobs", "the numbers of orders that were given up", UniqueId),
+    logged(
+        "files_deleted",
+        "how many files without a row were deleted",
+        Behavior,
+    ),
+    told("address", "your e-mail address", Email),
+    told("token", "the link", Credentials),
+    told("family", "the family of the browser that signed in", Device),
+    told("at_ms", "when somebody signed in", Behavior),
+    told("name", "the name of a passkey", Behavior),
+];

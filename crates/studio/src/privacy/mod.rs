@@ -1,0 +1,10 @@
+//! Is forgotten: what is kept of people, where, why and until when, in one declaration, and what
+//! holds the program to it.
+
+pub mod inventory;
+
+pub mod fence;
+
+pub mod retention;
+
+pub mod notice;

@@ -1,0 +1,371 @@
+//! The inventory told to people: what is kept of them, where it comes from, why, on which legal
+//! basis, until when, and who else gets it. Nothing is said here that is not declared there.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::inventory::{Datum, ELSEWHERE, Erased, Kept, Medium, Of, Purpose, Source, TABLES};
+
+/// One thing that is kept, such as an order, with everything about it.
+#[derive(Clone, Debug)]
+pub struct Chapter {
+    pub heading: String,
+    /// Where it is kept, for who looks after it.
+    pub place: &'static str,
+    pub data: Vec<(&'static str, Datum)>,
+    pub purposes: &'static [Purpose],
+    pub kept: Kept,
+    /// What is done with it when the account is erased; absent outside the database.
+    pub erased: Option<Erased>,
+}
+
+impl Chapter {
+    /// `your e-mail address, …` of one source.
+    #[must_use]
+    pub fn from(&self, source: Source) -> Option<String> {
+        let words: Vec<&str> = self
+            .data
+            .iter()
+            .filter(|(_, datum)| datum.source == source)
+            .map(|(_, datum)| datum.what)
+            .collect();
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+
+    /// Sources with what comes from them.
+    #[must_use]
+    pub fn sources(&self) -> Vec<(&'static str, String)> {
+        let all = [
+            Source::Person,
+            Source::Use,
+            Source::Program,
+            Source::Operator,
+        ];
+        all.into_iter()
+            .filter_map(|source| Some((source.words(), self.from(source)?)))
+            .collect()
+    }
+}
+
+/// Everything that is kept of a person, in the order of the inventory.
+#[must_use]
+pub fn chapters() -> Vec<Chapter> {
+    let tables = TABLES.iter().filter(|table| table.of != Of::Nobody);
+    let mut chapters: Vec<Chapter> = tables
+        .map(|table| Chapter {
+            heading: table.row.to_owned(),
+            place: table.name,
+            data: table.data().collect(),
+            purposes: table.purposes,
+            kept: table.kept,
+            erased: Some(table.erased),
+        })
+        .collect();
+    // What belongs together stands together: the fields of the log, the words of letters.
+    let mut media: BTreeMap<(u8, String), Chapter> = BTreeMap::new();
+    for spot in ELSEWHERE {
+        let (rank, heading, place) = match spot.medium {
+            Medium::Files => (0, "Files", "files"),
+            Medium::Cookie => (1, "Cookies, for who signs in", "cookies"),
+            Medium::Letter => (2, "Letters by e-mail", "letters"),
+            Medium::Log => (3, "The log", "log"),
+            Medium::Memory => (4, "The program's memory", "memory"),
+        };
+        let kept = kept_in_words(spot.kept);
+        let chapter = media.entry((rank, kept)).or_insert_with(|| Chapter {
+            heading: heading.to_owned(),
+            place,
+            data: Vec::new(),
+            purposes: spot.purposes,
+            kept: spot.kept,
+            erased: None,
+        });
+        chapter.data.push((spot.name, spot.datum));
+    }
+    chapters.extend(media.into_values());
+    chapters
+}
+
+/// `for 90 days after you signed in`
+#[must_use]
+pub fn kept_in_words(kept: Kept) -> String {
+    match kept {
+        Kept::UntilDeleted => "until you delete it".to_owned(),
+        Kept::Account => "as long as you have the account".to_owned(),
+        Kept::With(what) => format!("as long as {what}"),
+        Kept::For { ms, after } => format!("for {} after {after}", span(ms)),
+        Kept::Until(limits) => {
+            let each: Vec<String> = limits
+                .iter()
+                .map(|limit| match limit.ms {
+                    0 => format!("until {}", limit.after),
+                    ms => format!("for {} after {}", span(ms), limit.after),
+                })
+                .collect();
+            each.join(", or ")
+                + if limits.len() > 1 {
+                    ", whichever is earlier"
+                } else {
+                    ""
+                }
+        }
+        Kept::Books => {
+            "as long as the books are kept; they hold no words and no pictures".to_owned()
+        }
+        Kept::Run => "until the program is restarted, in memory alone".to_owned(),
+        Kept::Log => {
+            "as long as the operator keeps the log; it holds no words, names, addresses or pictures"
+                .to_owned()
+        }
+    }
+}
+
+/// `90 days`
+fn span(ms: i64) -> String {
+    const MINUTE: i64 = 60_000;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
+    let (n, unit) = match ms {
+        DAY.. if ms % DAY == 0 => (ms / DAY, "day"),
+        HOUR.. if ms % HOUR == 0 => (ms / HOUR, "hour"),
+        _ => (ms.div_euclid(MINUTE).max(1), "minute"),
+    };
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {unit}{plural}")
+}
+
+#[must_use]
+pub const fn erased_in_words(erased: Erased) -> &'static str {
+    match erased {
+        Erased::Deleted => "deleted",
+        Erased::Severed => {
+            "kept without anything that leads to the person, since the books must add up"
+        }
+        Erased::Untouched => "nobody's",
+    }
+}
+
+/// The notice as plain text, for `less` and for the printer.
+#[must_use]
+pub fn text() -> String {
+    let mut text = String::from(
+        "WHAT THIS SERVICE KEEPS OF YOU\n\nMade from the same declaration as the program that keeps it.\n",
+    );
+    for chapter in chapters() {
+        text += &format!("\n{}\n", chapter.heading);
+        for (source, data) in chapter.sources() {
+            text += &format!("  from {source}: {data}\n");
+        }
+        for purpose in chapter.purposes {
+            text += &format!("  to {} ({})\n", purpose.words(), purpose.basis().words());
+        }
+        text += &format!("  kept {}\n", kept_in_words(chapter.kept));
+    }
+    text
+}
+
+/// Every entry of the inventory, for programs.
+#[must_use]
+pub fn inventory_json() -> Value {
+    let purposes = |purposes: &[Purpose]| -> Vec<Value> {
+        purposes
+            .iter()
+            .map(|purpose| json!({ "purpose": purpose.words(), "legal_basis": purpose.basis().words() }))
+            .collect()
+    };
+    let entries: Vec<Value> = chapters()
+        .iter()
+        .flat_map(|chapter| {
+            chapter.data.iter().map(|(name, datum)| {
+                json!({
+                    "place": format!("{}.{name}", chapter.place),
+                    "what": datum.what,
+                    "category": datum.category.key(),
+                    "source": datum.source.words(),
+                    "purposes": purposes(chapter.purposes),
+                    "kept": kept_in_words(chapter.kept),
+                    "on_erasure": chapter.erased.map(erased_in_words),
+                })
+            })
+        })
+        .collect();
+    json!({ "entries": entries })
+}
+
+/// The same in the Data Privacy Vocabulary (W3C, DPV 2), as JSON-LD.
+#[must_use]
+pub fn json_ld() -> Value {
+    let handlings: Vec<Value> = chapters()
+        .iter()
+        .map(|chapter| {
+            let mut data: Vec<&str> = chapter
+                .data
+                .iter()
+                .map(|(_, datum)| datum.category.dpv())
+                .collect();
+            data.sort_unstable();
+            data.dedup();
+            let ids = |names: Vec<&str>| -> Vec<Value> {
+                names
+                    .into_iter()
+                    .map(|name| json!({ "@id": name }))
+                    .collect()
+            };
+            let mut bases: Vec<&str> = chapter
+                .purposes
+                .iter()
+                .map(|purpose| purpose.basis().dpv())
+                .collect();
+            bases.dedup();
+            let mut purposes: Vec<&str> = chapter
+                .purposes
+                .iter()
+                .map(|purpose| purpose.dpv())
+                .collect();
+            purposes.dedup();
+            json!({
+                "@type": "dpv:PersonalDataHandling",
+                "dct:title": chapter.heading,
+                "dpv:hasPersonalData": ids(data),
+                "dpv:hasPurpose": ids(purposes),
+                "dpv:hasLegalBasis": ids(bases),
+                "dpv:hasStorageCondition": {
+                    "@type": "dpv:StorageDuration",
+                    "dct:description": kept_in_words(chapter.kept),
+                },
+            })
+        })
+        .collect();
+    json!({
+        "@context": {
+            "dpv": "https://w3id.org/dpv#",
+            "pd": "https://w3id.org/dpv/pd#",
+            "eu-gdpr": "https://w3id.org/dpv/legal/eu/gdpr#",
+            "dct": "http://purl.org/dc/terms/",
+        },
+        "@graph": handlings,
+    })
+}
+
+/// The record of processing activities (Art. 30 GDPR), purpose by purpose.
+#[must_use]
+pub fn record() -> Vec<Activity> {
+    let chapters = chapters();
+    let activity = |purpose: Purpose| {
+        let concerned: Vec<&Chapter> = chapters
+            .iter()
+            .filter(|chapter| chapter.purposes.contains(&purpose))
+            .collect();
+        let mut categories: Vec<&'static str> = concerned
+            .iter()
+            .flat_map(|chapter| &chapter.data)
+            .map(|(_, datum)| datum.category.key())
+            .collect();
+        categories.sort_unstable();
+        categories.dedup();
+        let limits = concerned
+            .iter()
+            .map(|chapter| (chapter.heading.clone(), kept_in_words(chapter.kept)));
+        Activity {
+            purpose,
+            categories,
+            limits: limits.collect(),
+        }
+    };
+    Purpose::ALL.map(activity).into()
+}
+
+/// One processing activity.
+#[derive(Clone, Debug)]
+pub struct Activity {
+    pub purpose: Purpose,
+    /// Fideslang's keys.
+    pub categories: Vec<&'static str>,
+    /// What is kept, and until when.
+    pub limits: Vec<(String, String)>,
+}
+
+#[must_use]
+pub fn record_text() -> String {
+    let mut text = String::from(
+        "RECORD OF PROCESSING ACTIVITIES, ART. 30 GDPR\n\nData subjects: the people who use this service.\n",
+    );
+    for activity in record() {
+        text += &format!("\nTo {}\n", activity.purpose.words());
+        text += &format!("  legal basis: {}\n", activity.purpose.basis().words());
+        text += &format!("  categories: {}\n", activity.categories.join(", "));
+        for (what, kept) in activity.limits {
+            text += &format!("  {what}: kept {kept}\n");
+        }
+    }
+    text
+}
+
+#[must_use]
+pub fn record_json() -> Value {
+    let activities: Vec<Value> = record()
+        .into_iter()
+        .map(|activity| {
+            let limits: Vec<Value> = activity
+                .limits
+                .into_iter()
+                .map(|(what, kept)| json!({ "what": what, "kept": kept }))
+                .collect();
+            json!({
+                "purpose": activity.purpose.words(),
+                "legal_basis": activity.purpose.basis().words(),
+                "categories": activity.categories,
+                "time_limits": limits,
+            })
+        })
+        .collect();
+    json!({ "data_subjects": "the people who use this service", "activities": activities })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_said_in_the_unit_that_fits() {
+        for (ms, words) in [
+            (60_000, "1 minute"),
+            (5 * 60_000, "5 minutes"),
+            (86_400_000, "1 day"),
+            (3 * 3_600_000, "3 hours"),
+            (90 * 86_400_000, "90 days"),
+        ] {
+            assert_eq!(span(ms), words);
+        }
+    }
+
+    #[test]
+    fn promise_x_04_the_record_names_every_purpose_with_its_limits() {
+        for chapter in chapters() {
+            assert!(!chapter.data.is_empty(), "{}", chapter.heading);
+            assert!(!chapter.purposes.is_empty(), "{}", chapter.heading);
+        }
+        for activity in record() {
+            assert!(!activity.limits.is_empty(), "{:?}", activity.purpose);
+            assert!(record_text().contains(activity.purpose.words()));
+        }
+    }
+
+    /// A change of what is kept is seen in the same commit as the code that keeps it.
+    #[test]
+    fn promise_gov_02_the_notice_in_docs_is_the_one_that_the_program_gives() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/notice.txt");
+        let written = std::fs::read_to_string(file).unwrap_or_default();
+        assert!(
+            written == text(),
+            "docs/notice.txt is another: pinhole privacy notice > docs/notice.txt"
+        );
+    }
+
+    #[test]
+    fn the_length_of_a_session_is_the_one_by_which_it_ends() {
+        let days = crate::accounts::session::ABSOLUTE_END_MS / 86_400_000;
+        assert!(text().contains(&format!("for {days} days after you signed in")));
+    }
+}

@@ -1,0 +1,70 @@
+//! Deletes what has been kept for as long as the inventory says.
+
+use std::time::Duration;
+
+use db::on;
+
+use super::inventory::{Kept, Limit, TABLES};
+use crate::jobs::worker::Stop;
+use crate::{Failure, Studio};
+
+const BETWEEN_SWEEPS: Duration = Duration::from_secs(15 * 60);
+
+/// Every limit of every table.
+fn limits() -> impl Iterator<Item = (&'static str, &'static Limit)> {
+    TABLES.iter().flat_map(|table| {
+        let limits = match table.kept {
+            Kept::Until(limits) => limits,
+            _ => &[],
+        };
+        limits.iter().map(|limit| (table.name, limit))
+    })
+}
+
+/// Deletes every row whose time is over; gives how many.
+pub async fn sweep(studio: &Studio) -> Result<u64, Failure> {
+    let mut swept = 0;
+    for (table, limit) in limits() {
+        let statement = format!("DELETE FROM {table} WHERE {} <= $1", limit.column);
+        let mut tx = studio.db.write().await?;
+        swept += on!(tx, conn => {
+            sqlx::query(sqlx::AssertSqlSafe(statement))
+                .bind(studio.clock.now().plus_millis(-limit.ms).as_millis())
+                .execute(conn)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+        tx.commit().await?;
+    }
+    Ok(swept)
+}
+
+/// Rows that are kept for longer than they may be: none, between two sweeps a few.
+pub async fn overdue(studio: &Studio) -> Result<u64, Failure> {
+    let mut overdue = 0;
+    let mut tx = studio.db.read().await?;
+    for (table, limit) in limits() {
+        let statement = format!("SELECT COUNT(*) FROM {table} WHERE {} <= $1", limit.column);
+        let rows: i64 = on!(tx, conn => {
+            sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
+                .bind(studio.clock.now().plus_millis(-limit.ms).as_millis())
+                .fetch_one(conn)
+                .await
+        })?;
+        overdue += rows.unsigned_abs();
+    }
+    Ok(overdue)
+}
+
+/// Sweeps now and every now and then, until told to stop.
+pub async fn keep_sweeping(studio: Studio, stop: Stop) {
+    while !stop.is_set() {
+        if let Err(error) = sweep(&studio).await {
+            tracing::error!(%error, "what was kept long enough could not be deleted; trying again later");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(BETWEEN_SWEEPS) => {}
+            () = stop.set() => {}
+        }
+    }
+}

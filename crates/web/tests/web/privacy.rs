@@ -1,0 +1,247 @@
+//! What is kept of people, and the fences that hold the program to what it says.
+
+use std::collections::BTreeMap;
+
+use db::{Db, on};
+use studio::accounts::{device, session};
+use studio::privacy::fence::{self, FenceError, Gap};
+use studio::privacy::inventory::{Category, ELSEWHERE, Holds, Medium, Source, TABLES};
+use studio::privacy::retention;
+
+use crate::browser::Browser;
+use crate::stage::{Stage, borrowed, priced};
+
+async fn alter(stage: &Stage, statement: &'static str) {
+    let mut tx = stage.studio.db.write().await.expect("begins");
+    on!(tx, conn => sqlx::query(statement).execute(conn).await.map(|_| ())).expect("alters");
+    tx.commit().await.expect("commits");
+}
+
+#[tokio::test]
+async fn promise_gov_05_a_column_that_nobody_declared_keeps_the_house_closed() {
+    let stage = Stage::free().await;
+    fence::check(&stage.studio).await.expect("as declared");
+    alter(&stage, "ALTER TABLE account ADD COLUMN shoe_size BIGINT").await;
+    alter(&stage, "ALTER TABLE credit_grant DROP COLUMN reason").await;
+    let Err(FenceError::Gaps(gaps)) = fence::check(&stage.studio).await else {
+        panic!("the gaps were not seen");
+    };
+    let column = |table: &str, column: &str| (table.to_owned(), column.to_owned());
+    let (table, added) = column("account", "shoe_size");
+    let undeclared = Gap::Undeclared {
+        table,
+        column: added,
+    };
+    let (table, dropped) = column("credit_grant", "reason");
+    let missing = Gap::Missing {
+        table,
+        column: dropped,
+    };
+    assert_eq!(gaps, [undeclared, missing]);
+    let says = FenceError::Gaps(gaps).to_string();
+    assert!(says.contains("account.shoe_size is in the database and not in the inventory"));
+}
+
+/// Every text that the database holds, by table and column.
+async fn texts(db: &Db) -> Vec<(&'static str, &'static str, Vec<String>)> {
+    let mut tx = db.read().await.expect("reads");
+    let mut all = Vec::new();
+    for table in TABLES {
+        for column in table.columns {
+            let select = format!(
+                "SELECT CAST({} AS TEXT) FROM {} WHERE {0} IS NOT NULL",
+                column.name, table.name
+            );
+            let values: Vec<String> = on!(tx, conn => {
+                sqlx::query_scalar(sqlx::AssertSqlSafe(select.clone())).fetch_all(conn).await
+            })
+            .unwrap_or_else(|error| panic!("{}.{}: {error}", table.name, column.name));
+            all.push((table.name, column.name, values));
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn promise_gov_05_what_a_person_enters_stands_only_where_it_is_declared() {
+    let stage = Stage::free().await;
+    Browser::new(&stage).welcome("op@example.org").await;
+    let anna = Browser::new(&stage);
+    anna.sign_up("mark-address@example.org").await;
+    let names = [("username", "mark_username"), ("display_name", "mark-name")];
+    assert_eq!(anna.submit("/account", &names).await.status, 303);
+    let page = anna.get("/").await.text();
+    let words = [
+        ("prompt", "mark-prompt"),
+        ("model", "flexible"),
+        ("negative", "mark-negative"),
+        ("count", "1"),
+    ];
+    let mut fields = priced(&page, &words);
+    for (name, value) in &mut fields {
+        if name == "priced_model" {
+            *value = "flexible".to_owned();
+        }
+    }
+    let placed = anna.submit("/draw", &borrowed(&fields)).await;
+    assert_eq!(placed.status, 303, "{}", placed.text());
+    let key = [("name", "mark-key"), ("scope", "draw")];
+    assert_eq!(anna.submit("/account/keys", &key).await.status, 201);
+    anna.submit(
+        "/account/address",
+        &[("address", "mark-new-address@example.org")],
+    )
+    .await;
+
+    let categories: BTreeMap<&str, &[Category]> = BTreeMap::from([
+        ("address@example.org", &[Category::Email][..]),
+        ("username", &[Category::Username]),
+        ("name", &[Category::Name]),
+        ("prompt", &[Category::Content]),
+        ("negative", &[Category::Content]),
+        ("key", &[Category::Account]),
+        // What a letter says, and what a link needs, until it is used.
+        (
+            "new-address@example.org",
+            &[Category::Email, Category::Credentials, Category::Account],
+        ),
+    ]);
+    let mut seen = Vec::new();
+    for (table, column, values) in texts(&stage.studio.db).await {
+        for (mark, allowed) in &categories {
+            let marks = [format!("mark-{mark}"), format!("mark_{mark}")];
+            let holds = |value: &String| marks.iter().any(|mark| value.contains(mark));
+            if !values.iter().any(holds) {
+                continue;
+            }
+            seen.push(*mark);
+            let declared = TABLES.iter().find(|one| one.name == table);
+            let columns = declared.expect("a table").columns.iter();
+            let declared = columns.filter(|one| one.name == column);
+            let is_declared = declared.into_iter().any(|one| match one.holds {
+                Holds::Datum(datum) => {
+                    allowed.contains(&datum.category) && datum.source != Source::Operator
+                }
+                Holds::Inner => false,
+            });
+            assert!(is_declared, "{table}.{column} holds the {mark}");
+        }
+    }
+    for mark in categories.keys() {
+        assert!(
+            seen.contains(mark),
+            "the {mark} was never stored, so nothing was tried"
+        );
+    }
+}
+
+#[tokio::test]
+async fn promise_gov_02_the_notice_is_reached_from_every_page_and_tells_of_every_datum() {
+    let stage = Stage::free().await;
+    let anna = Browser::new(&stage);
+    anna.welcome("anna@example.org").await;
+    let visitor = Browser::new(&stage);
+    for path in [
+        "/", "/sign-in", "/sign-up", "/reset", "/about", "/docs", "/nowhere", "/privacy",
+    ] {
+        let page = visitor.get(path).await.text();
+        assert!(page.contains("href=\"/privacy\""), "{path}");
+    }
+    for path in [
+        "/",
+        "/pictures",
+        "/account",
+        "/account/keys",
+        "/credits",
+        "/letters",
+    ] {
+        assert!(
+            anna.get(path).await.text().contains("href=\"/privacy\""),
+            "{path}"
+        );
+    }
+    let page = visitor.get("/privacy").await.text();
+    let text = visitor.get("/privacy.txt").await;
+    assert_eq!(text.header("content-type"), "text/plain; charset=utf-8");
+    let text = text.text();
+    let in_tables = TABLES.iter().flat_map(|table| table.data());
+    let elsewhere = ELSEWHERE.iter().map(|spot| (spot.name, spot.datum));
+    for (name, datum) in in_tables.chain(elsewhere) {
+        let escaped = datum.what.replace('\'', "&#39;");
+        assert!(
+            page.contains(&escaped) && text.contains(datum.what),
+            "{name}"
+        );
+    }
+    let linked = visitor.get("/privacy.jsonld").await;
+    assert_eq!(linked.header("content-type"), "application/ld+json");
+    assert!(
+        linked.json()["@graph"]
+            .as_array()
+            .is_some_and(|all| all.len() >= TABLES.len() - 1)
+    );
+    let entries = visitor.get("/privacy.json").await.json();
+    assert!(
+        entries["entries"]
+            .as_array()
+            .is_some_and(|all| all.len() > 100)
+    );
+}
+
+#[tokio::test]
+async fn promise_cns_01_every_cookie_that_is_set_is_declared() {
+    let stage = Stage::free().await;
+    let anna = Browser::new(&stage);
+    anna.welcome("anna@example.org").await;
+    anna.get("/sign-in").await;
+    let cookies = anna.cookies.borrow();
+    assert!(cookies.len() >= 2);
+    for name in cookies.keys() {
+        let declared = ELSEWHERE
+            .iter()
+            .any(|spot| spot.medium == Medium::Cookie && spot.name == name);
+        assert!(declared, "{name}");
+    }
+}
+
+async fn rows(stage: &Stage, table: &str) -> i64 {
+    let count = format!("SELECT COUNT(*) FROM {table}");
+    let mut tx = stage.studio.db.read().await.expect("reads");
+    on!(tx, conn => sqlx::query_scalar(sqlx::AssertSqlSafe(count)).fetch_one(conn).await)
+        .expect("counts")
+}
+
+#[tokio::test]
+async fn promise_ret_01_rows_go_when_their_time_is_over_and_not_before() {
+    let stage = Stage::free().await;
+    Browser::new(&stage).welcome("op@example.org").await;
+    let anna = Browser::new(&stage);
+    anna.sign_up("anna@example.org").await;
+    anna.submit("/reset", &[("address", "anna@example.org")])
+        .await;
+    let studio = &stage.studio;
+    assert!(rows(&stage, "proof").await > 0 && rows(&stage, "letter").await > 0);
+    let (sessions, devices) = (rows(&stage, "session").await, rows(&stage, "device").await);
+
+    studio.clock.advance_millis(session::IDLE_END_MS - 60_000);
+    retention::sweep(studio).await.expect("sweeps");
+    assert_eq!(
+        rows(&stage, "proof").await,
+        0,
+        "links are good for a day at most"
+    );
+    assert_eq!(rows(&stage, "session").await, sessions, "a minute before");
+    studio.clock.advance_millis(60_000);
+    assert!(retention::overdue(studio).await.expect("counts") > 0);
+    retention::sweep(studio).await.expect("sweeps");
+    assert_eq!(rows(&stage, "session").await, 0);
+    assert_eq!(retention::overdue(studio).await.expect("counts"), 0);
+
+    assert_eq!(rows(&stage, "device").await, devices);
+    studio.clock.advance_millis(device::KNOWN_FOR_MS);
+    retention::sweep(studio).await.expect("sweeps");
+    for table in ["device", "letter", "proof", "session"] {
+        assert_eq!(rows(&stage, table).await, 0, "{table}");
+    }
+    assert_eq!(rows(&stage, "account").await, 2, "accounts stay");
+}
