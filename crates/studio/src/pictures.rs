@@ -21,7 +21,7 @@ use crate::jobs::{Job, queue};
 use crate::{Failure, Studio};
 
 /// Folder of the shelf that holds pictures.
-const FOLDER: &str = "pictures";
+pub(crate) const FOLDER: &str = "pictures";
 
 /// Pictures that are decoded or encoded at once; the others wait, and take no memory meanwhile.
 const MAX_IN_HAND: usize = 2;

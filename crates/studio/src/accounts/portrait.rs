@@ -11,7 +11,7 @@ use crate::pictures::{File, aside, place_in_hand};
 use crate::{Failure, Studio};
 
 /// Folder of the shelf that holds portraits.
-const FOLDER: &str = "portraits";
+pub(crate) const FOLDER: &str = "portraits";
 /// What a file may have that somebody sends.
 pub const MAX_BYTES: usize = 2 << 20;
 /// From a file to its row it takes seconds.

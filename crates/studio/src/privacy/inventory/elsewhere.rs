@@ -4,7 +4,8 @@ use super::Category::{
     Behavior, Content, Credentials, Device, Email, IpAddress, Picture, UniqueId,
 };
 use super::{Category, Datum, Kept, Medium, Purpose, Source, Spot};
-use crate::accounts::{device, passkey, session};
+use crate::accounts::{device, passkey, portrait, session};
+use crate::pictures;
 
 const fn datum(what: &'static str, category: Category, source: Source) -> Datum {
     Datum {
@@ -47,7 +48,7 @@ const fn told(name: &'static str, what: &'static str, category: Category) -> Spo
 pub const ELSEWHERE: &[Spot] = &[
     Spot {
         medium: Medium::Files,
-        name: "pictures",
+        name: pictures::FOLDER,
         datum: datum(
             "the file of each of your pictures",
             Content,
@@ -58,7 +59,7 @@ pub const ELSEWHERE: &[Spot] = &[
     },
     Spot {
         medium: Medium::Files,
-        name: "portraits",
+        name: portrait::FOLDER,
         datum: datum("the file of your portrait", Picture, Source::Person),
         purposes: &[Purpose::Account],
         kept: Kept::UntilDeleted,
