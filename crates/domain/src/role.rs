@@ -95,7 +95,7 @@ impl Scope {
 }
 
 /// A set of scopes, written as their names with spaces between.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Scopes(u8);
 
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use domain::clock::Moment;
 use domain::ids::{PersonId, SessionId};
 use domain::secret::Token;
 use studio::accounts::sign_in::Visit;
+use studio::accounts::standing::{self, Standing};
 use studio::accounts::{Known, Means};
 
 use crate::Site;
@@ -22,6 +23,19 @@ pub(crate) struct Caller(pub(crate) PersonId);
 /// Everything that is known of who asks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asker(pub(crate) Known);
+
+/// How long whoever asks may go on, where the answer does.
+#[derive(Clone, Debug)]
+pub(crate) struct Lasting(pub(crate) Standing);
+
+impl FromRequestParts<Site> for Lasting {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Problem> {
+        let Asker(known) = Asker::from_request_parts(parts, site).await?;
+        Ok(Self(standing::watch(&site.studio, &known)))
+    }
+}
 
 /// Who asks, where nobody has to be known.
 #[derive(Clone, Copy, Debug)]

@@ -76,6 +76,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "picture_not_found", message)
     }
 
+    /// The session or the key ended while it was answered.
+    pub(crate) fn access_ended() -> Self {
+        let message = "The session was ended or the key revoked, so this answer ends here. What was not finished was not charged.";
+        Self::new(StatusCode::UNAUTHORIZED, "access_ended", message)
+    }
+
     pub(crate) fn stopping() -> Self {
         let message =
             "The program is stopping. What was ordered waits and is drawn after the next start.";

@@ -8,7 +8,8 @@ use domain::ids::{KeyId, PersonId};
 use domain::role::{Role, Scopes};
 use domain::secret::ApiKey;
 
-use super::{Known, Means, hash, minute_of};
+use super::{Known, Means, hash, minute_of, standing};
+use crate::jobs;
 use crate::{Failure, Studio};
 
 pub const MAX_KEYS: u32 = 50;
@@ -203,7 +204,8 @@ pub async fn list(studio: &Studio, person: PersonId) -> Result<Vec<Key>, Failure
         .collect()
 }
 
-/// Revokes a key at once; `false` where the person has no such key.
+/// Revokes a key at once; `false` where the person has no such key. What it ordered and nobody has
+/// paid for yet is cancelled, and so costs nothing.
 pub async fn revoke(studio: &Studio, person: PersonId, id: KeyId) -> Result<bool, Failure> {
     let mut tx = studio.db.write().await?;
     let revoked = on!(tx, conn => {
@@ -218,6 +220,20 @@ pub async fn revoke(studio: &Studio, person: PersonId, id: KeyId) -> Result<bool
         .await
         .map(|done| done.rows_affected())
     })?;
+    let unpaid: Vec<String> = on!(tx, conn => {
+        sqlx::query_scalar(
+            "SELECT job_id FROM hold WHERE person_id = $1 AND key_id = $2 AND settled_ms IS NULL",
+        )
+        .bind(person.to_string())
+        .bind(id.to_string())
+        .fetch_all(conn)
+        .await
+    })?;
+    standing::tell(&mut tx).await?;
     tx.commit().await?;
+    for job in unpaid {
+        let job = job.parse().map_err(|_| Failure::Row("job id".to_owned()))?;
+        jobs::cancel(studio, person, job).await?;
+    }
     Ok(revoked > 0)
 }

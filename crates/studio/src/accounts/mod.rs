@@ -21,6 +21,7 @@ pub mod profile;
 mod proof;
 pub mod second_factor;
 pub mod session;
+pub mod standing;
 mod throttle;
 pub mod vouch;
 
@@ -69,6 +70,7 @@ struct Inner {
     looked_ms: AtomicI64,
     hasher: password::Hasher,
     throttle: throttle::Throttle,
+    watched: standing::Watched,
 }
 
 impl Gate {
@@ -91,6 +93,10 @@ impl Gate {
 
     pub(crate) fn throttle(&self) -> &throttle::Throttle {
         &self.0.throttle
+    }
+
+    pub(crate) fn watched(&self) -> &standing::Watched {
+        &self.0.watched
     }
 
     /// Told by whatever makes an account.

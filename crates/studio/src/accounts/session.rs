@@ -8,7 +8,7 @@ use domain::ids::{PasskeyId, PersonId, SessionId};
 use domain::role::{Role, Scopes};
 use domain::secret::Token;
 
-use super::{Known, Means, hash, minute_of};
+use super::{Known, Means, hash, minute_of, standing};
 use crate::{Failure, Studio};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -180,6 +180,7 @@ pub async fn end(studio: &Studio, person: PersonId, id: SessionId) -> Result<boo
             .await
             .map(|done| done.rows_affected())
     })?;
+    standing::tell(&mut tx).await?;
     tx.commit().await?;
     Ok(ended > 0)
 }
@@ -193,7 +194,7 @@ pub(crate) async fn end_all(tx: &mut Tx, person: PersonId) -> Result<(), Failure
             .await
             .map(|done| done.rows_affected())
     })?;
-    Ok(())
+    standing::tell(tx).await
 }
 
 /// Ends all sessions of a person but one.
@@ -217,7 +218,7 @@ pub(crate) async fn end_others_in(
             .await
             .map(|done| done.rows_affected())
     })?;
-    Ok(())
+    standing::tell(tx).await
 }
 
 /// Ends the sessions that were begun with a passkey, but for one.
@@ -234,7 +235,7 @@ pub(crate) async fn end_of_passkey(
             .await
             .map(|done| done.rows_affected())
     })?;
-    Ok(())
+    standing::tell(tx).await
 }
 
 /// A new token for a session whose person has proven again who they are, or may do more or less

@@ -42,6 +42,8 @@ const MAX_UNFINISHED_PREVIEWS: usize = 64;
 /// What processes tell each other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Notice {
+    /// Somebody may do less than before.
+    Rights,
     /// A job waits.
     Arrived,
     /// A job left the line.
@@ -138,9 +140,11 @@ fn hear(studio: &Studio, notice: Option<String>, previews: &mut Unfinished) {
         // The connection was away: anything may have happened.
         board.announce();
         board.look();
+        studio.gate.watched().look();
         return;
     };
     match serde_json::from_str(&text) {
+        Ok(Notice::Rights) => studio.gate.watched().look(),
         Ok(Notice::Arrived) => {
             board.announce();
             board.look();

@@ -19,7 +19,7 @@ use super::fields::pairs;
 use super::jobs::{job as whole, progress as changing};
 use super::streaming::{Events, Gone, open, send};
 use crate::Site;
-use crate::caller::Caller;
+use crate::caller::{Caller, Lasting};
 use crate::problem::Problem;
 
 /// Jobs that one stream follows.
@@ -30,6 +30,7 @@ const PREVIEW_JPEG_QUALITY: u8 = 80;
 pub(super) async fn of_one(
     State(site): State<Site>,
     Caller(person): Caller,
+    Lasting(standing): Lasting,
     origin: Origin,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
@@ -37,7 +38,7 @@ pub(super) async fn of_one(
     let job = jobs::find(&site.studio, person, id)
         .await?
         .ok_or_else(Problem::no_job)?;
-    let (events, response) = open();
+    let (events, response) = open(&standing, &Problem::access_ended().body());
     tokio::spawn(follow(site, job, origin, events));
     Ok(response)
 }
@@ -46,6 +47,7 @@ pub(super) async fn of_one(
 pub(super) async fn of_several(
     State(site): State<Site>,
     Caller(person): Caller,
+    Lasting(standing): Lasting,
     origin: Origin,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
@@ -74,7 +76,7 @@ pub(super) async fn of_several(
                 .ok_or_else(Problem::no_job)?,
         );
     }
-    let (events, response) = open();
+    let (events, response) = open(&standing, &Problem::access_ended().body());
     for job in found {
         tokio::spawn(follow(site.clone(), job, origin.clone(), events.clone()));
     }

@@ -12,6 +12,7 @@ use domain::model::ModelName;
 use domain::picture::{Format, Size};
 use serde_json::{Value, json};
 use studio::accounts::Known;
+use studio::accounts::standing::Standing;
 use studio::jobs::line;
 use studio::jobs::repeat::Name;
 use studio::jobs::{self, Job, JobError, State as JobState};
@@ -22,7 +23,7 @@ use super::fields::Fields;
 use super::repeats::{self, HangUp};
 use super::{Origin, credits, pictures as shown, streaming};
 use crate::Site;
-use crate::caller::Asker;
+use crate::caller::{Asker, Lasting};
 use crate::problem::Problem;
 
 pub(super) const MAX_PARTIAL_IMAGES: u32 = 3;
@@ -35,13 +36,14 @@ const RATE_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset-reques
 pub(super) async fn generate(
     State(site): State<Site>,
     Asker(known): Asker,
+    Lasting(standing): Lasting,
     origin: Origin,
     headers: HeaderMap,
     fields: Fields,
 ) -> Response {
     let studio = site.studio.clone();
     let person = known.person;
-    let answer = drawn(site, known, &origin, &headers, fields).await;
+    let answer = drawn(site, (known, standing), &origin, &headers, fields).await;
     let mut response = answer.unwrap_or_else(Problem::into_response);
     // Without a pace there is still an answer.
     if let Ok(pace) = line::pace(&studio, person).await {
@@ -56,7 +58,7 @@ pub(super) async fn generate(
 
 async fn drawn(
     site: Site,
-    known: Known,
+    (known, standing): (Known, Standing),
     origin: &Origin,
     headers: &HeaderMap,
     fields: Fields,
@@ -70,12 +72,13 @@ async fn drawn(
     let mut response = if answer.stream {
         // Asked to go on, it goes on when the client is gone.
         let hang_up = hang_up.unless(keeps_going);
-        streaming::drawing(site, placed, answer, hang_up)
+        streaming::drawing(site, standing, placed, answer, hang_up)
     } else if keeps_going {
         hang_up.unless(true);
         accepted(&site, origin, &placed.job)
     } else {
-        answered(&site, person, origin, answer, &placed.job, hang_up).await?
+        let whose = (person, standing);
+        answered(&site, whose, origin, answer, &placed.job, hang_up).await?
     };
     if is_repeated {
         response
@@ -100,7 +103,7 @@ fn accepted(site: &Site, origin: &Origin, job: &Job) -> Response {
 
 async fn answered(
     site: &Site,
-    person: PersonId,
+    (person, standing): (PersonId, Standing),
     origin: &Origin,
     answer: Answer,
     job: &Job,
@@ -109,6 +112,10 @@ async fn answered(
     let over = tokio::select! {
         over = jobs::wait(&site.studio, person, job.id) => over?.ok_or_else(Problem::no_job)?,
         () = site.stop.set() => return Err(Problem::stopping()),
+        () = standing.ended() => {
+            hang_up.for_good();
+            return Err(Problem::access_ended());
+        }
     };
     hang_up.answered();
     whole(site, origin, &answer, &over).await

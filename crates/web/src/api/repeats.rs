@@ -60,6 +60,11 @@ impl HangUp {
         self.unless(true);
     }
 
+    /// Nobody comes again.
+    pub(super) fn for_good(mut self) {
+        self.may_come_again = false;
+    }
+
     /// Cancels nothing where the client asked for that.
     pub(super) fn unless(mut self, keeps_going: bool) -> Self {
         self.job = self.job.filter(|_| !keeps_going);

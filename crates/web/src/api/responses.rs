@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use domain::ids::PersonId;
 use serde_json::{Map, Value, json};
+use studio::accounts::standing::Standing;
 use studio::jobs::progress::Progress;
 use studio::jobs::{self, Job};
 use studio::pictures;
@@ -21,7 +22,7 @@ use super::images::{self, Answer};
 use super::repeats::HangUp;
 use super::streaming::{Events, Gone, open, send};
 use crate::Site;
-use crate::caller::Asker;
+use crate::caller::{Asker, Lasting};
 use crate::problem::Problem;
 
 const TOOL: &str = "image_generation";
@@ -42,6 +43,7 @@ const TOOL_FIELDS: [&str; 10] = [
 pub(super) async fn create(
     State(site): State<Site>,
     Asker(known): Asker,
+    Lasting(standing): Lasting,
     fields: Fields,
 ) -> Result<Response, Problem> {
     let asked = Asked::read(&site, &fields)?;
@@ -57,11 +59,15 @@ pub(super) async fn create(
         asked,
     };
     if turn.answer.stream {
-        return Ok(turn.stream(hang_up));
+        return Ok(turn.stream(standing, hang_up));
     }
     let over = tokio::select! {
         over = jobs::wait(&turn.site.studio, person, turn.job.id) => over?.ok_or_else(Problem::no_job)?,
         () = turn.site.stop.set() => return Err(Problem::stopping()),
+        () = standing.ended() => {
+            hang_up.for_good();
+            return Err(Problem::access_ended());
+        }
     };
     hang_up.answered();
     let items = turn.items(&over).await?;
@@ -254,8 +260,10 @@ impl Turn {
         Ok(items)
     }
 
-    fn stream(self, hang_up: HangUp) -> Response {
-        let (events, response) = open();
+    fn stream(self, standing: Standing, hang_up: HangUp) -> Response {
+        let mut last = Problem::access_ended().body()["error"].take();
+        last["type"] = "error".into();
+        let (events, response) = open(&standing, &last);
         tokio::spawn(async move {
             let mut told = Told {
                 turn: &self,
@@ -265,6 +273,8 @@ impl Turn {
             };
             if told.tell().await.is_ok() {
                 hang_up.answered();
+            } else if standing.has_ended() {
+                hang_up.for_good();
             }
         });
         response

@@ -8,7 +8,9 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use futures::{StreamExt, stream};
 use serde_json::{Value, json};
+use studio::accounts::standing::Standing;
 use studio::jobs::progress::Progress;
 use studio::jobs::{self, Job};
 use studio::order::Placed;
@@ -28,11 +30,18 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 pub(super) type Events = mpsc::Sender<Result<Event, Infallible>>;
 
-/// A stream, and where to send its events. Sending fails once the client has hung up.
-pub(super) fn open() -> (Events, Response) {
+/// A stream, and where to send its events. Sending fails once the client has hung up, or may not see
+/// more: then `last` is told, and nothing that waited to be sent.
+pub(super) fn open(standing: &Standing, last: &Value) -> (Events, Response) {
     let (events, stream) = mpsc::channel(EVENTS_AHEAD);
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE).text("still here");
-    let sse = Sse::new(ReceiverStream::new(stream)).keep_alive(keep_alive);
+    let last = Event::default().event("error").data(last.to_string());
+    let whose = standing.clone();
+    let last = stream::once(async move { whose.has_ended().then_some(Ok(last)) });
+    let told = ReceiverStream::new(stream)
+        .take_until(standing.clone().ended())
+        .chain(last.filter_map(std::future::ready));
+    let sse = Sse::new(told).keep_alive(keep_alive);
     (events, sse.into_response())
 }
 
@@ -45,12 +54,20 @@ pub(super) async fn send(events: &Events, name: &str, data: &Value) -> Result<()
 }
 
 /// Streams an order.
-pub(super) fn drawing(site: Site, placed: Placed, answer: Answer, hang_up: HangUp) -> Response {
-    let (events, response) = open();
+pub(super) fn drawing(
+    site: Site,
+    standing: Standing,
+    placed: Placed,
+    answer: Answer,
+    hang_up: HangUp,
+) -> Response {
+    let (events, response) = open(&standing, &Problem::access_ended().body());
     let Placed { job, live, .. } = placed;
     tokio::spawn(async move {
         if tell(&site, &job, live, &answer, &events).await.is_ok() {
             hang_up.answered();
+        } else if standing.has_ended() {
+            hang_up.for_good();
         }
     });
     response

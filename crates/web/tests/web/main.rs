@@ -22,4 +22,5 @@ mod repeats;
 mod responses;
 mod sessions;
 mod stage;
+mod standing;
 mod streaming;
