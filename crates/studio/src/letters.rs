@@ -47,6 +47,15 @@ pub enum Letter {
     },
     /// One-time codes were turned on or off.
     SecurityChanged,
+    /// To those who run the house: passwords are tried against many accounts.
+    AttackOnHouse {
+        at_ms: i64,
+    },
+    /// The same against one account, named by the id of its person.
+    AttackOnAccount {
+        person: String,
+        at_ms: i64,
+    },
     PasskeyAdded {
         name: String,
     },
@@ -73,6 +82,8 @@ impl Letter {
             Self::AddressChanged => "address_changed",
             Self::Vouch { .. } => "vouch",
             Self::SecurityChanged => "security_changed",
+            Self::AttackOnHouse { .. } => "attack_on_house",
+            Self::AttackOnAccount { .. } => "attack_on_account",
             Self::PasskeyAdded { .. } => "passkey_added",
             Self::PasskeyRemoved { .. } => "passkey_removed",
             Self::PasskeyCopied { .. } => "passkey_copied",

@@ -42,6 +42,14 @@ pub fn write(letter: &Letter, home: &str) -> Written {
             let at = t.exact(Moment::from_millis(*at_ms));
             words.body.fill_two(family.as_str(), &at)
         }
+        Letter::AttackOnHouse { at_ms } => {
+            let at = t.exact(Moment::from_millis(*at_ms));
+            words.body.fill_two(&at, home)
+        }
+        Letter::AttackOnAccount { person, at_ms } => {
+            let at = t.exact(Moment::from_millis(*at_ms));
+            words.body.fill_all(&[&at, home, person])
+        }
         Letter::PasskeyAdded { name }
         | Letter::PasskeyRemoved { name }
         | Letter::PasskeyCopied { name } => words.body.fill_all(&[name, home]),
@@ -80,6 +88,8 @@ fn words<'a>(t: &'static Texts, letter: &'a Letter) -> (&'static LetterText, Opt
         Letter::AddressChanged => (&all.address_changed, here("/account")),
         Letter::Vouch { token } => (&all.vouch, at("vouch", token)),
         Letter::SecurityChanged => (&all.security_changed, here("/account/password")),
+        Letter::AttackOnHouse { .. } => (&all.attack_on_house, None),
+        Letter::AttackOnAccount { .. } => (&all.attack_on_account, None),
         Letter::PasskeyAdded { .. } => (&all.passkey_added, here("/account/password")),
         Letter::PasskeyRemoved { .. } => (&all.passkey_removed, here("/account/password")),
         Letter::PasskeyCopied { .. } => (&all.passkey_copied, here("/account/password")),
@@ -113,6 +123,13 @@ mod tests {
                 token: token.clone(),
             },
             Letter::SecurityChanged,
+            Letter::AttackOnHouse {
+                at_ms: 1_800_000_000_000,
+            },
+            Letter::AttackOnAccount {
+                person: "per_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+                at_ms: 1_800_000_000_000,
+            },
             Letter::PasskeyAdded {
                 name: "my phone".to_owned(),
             },

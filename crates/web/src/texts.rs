@@ -205,7 +205,8 @@ texts! {
     }
     Letter {
         LetterText: sign_up has_account reset password_changed new_device address_from address_to
-            address_changed vouch security_changed passkey_added passkey_removed passkey_copied;
+            address_changed vouch security_changed passkey_added passkey_removed passkey_copied
+            attack_on_house attack_on_account;
     }
 }
 

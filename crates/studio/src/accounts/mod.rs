@@ -11,6 +11,7 @@ pub mod recovery;
 
 pub mod address;
 pub mod age;
+pub(crate) mod alarm;
 pub mod device;
 pub mod key;
 pub mod passkey;

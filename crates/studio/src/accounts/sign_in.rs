@@ -10,7 +10,7 @@ use domain::secret::Token;
 use super::password::{Busy, PasswordHash};
 use super::proof::{self, About, Kind};
 use super::throttle::Verdict;
-use super::{device, person, second_factor, session, vouch};
+use super::{alarm, device, person, second_factor, session, vouch};
 use crate::letters::{self, Letter};
 use crate::{Failure, Studio};
 
@@ -103,7 +103,8 @@ pub async fn sign_in(
     match throttle.try_sign_in(now, visit, &address, known_device) {
         Verdict::Go => {}
         Verdict::Wait { retry_after_s } => return Err(SignInError::Slow { retry_after_s }),
-        Verdict::MakeKnown => {
+        Verdict::MakeKnown(target) => {
+            alarm::raise(studio, target, &address).await?;
             vouch::offer(studio, &address).await?;
             return Err(SignInError::MakeKnown);
         }

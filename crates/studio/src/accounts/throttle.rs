@@ -52,6 +52,16 @@ const QUESTIONS_OF_ADDRESS: Measure = Measure {
     capacity: 60,
     refill_ms: 2_000,
 };
+/// Looks whether the same attack goes on.
+const ALARMS_OF_TARGET: Measure = Measure {
+    capacity: 1,
+    refill_ms: 60_000,
+};
+/// Looks for all attacks of one kind.
+const ALARMS: Measure = Measure {
+    capacity: 10,
+    refill_ms: 60_000,
+};
 /// Letters that one address of the network may cause.
 const LETTERS_OF_ADDRESS: Measure = Measure {
     capacity: 10,
@@ -96,7 +106,23 @@ pub(crate) enum Verdict {
         retry_after_s: u32,
     },
     /// Somebody tries passwords in bulk: the browser must be made known first.
-    MakeKnown,
+    MakeKnown(Target),
+}
+
+/// Where passwords are tried in bulk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Target {
+    Account,
+    House,
+}
+
+impl Target {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::House => "house",
+        }
+    }
 }
 
 impl Throttle {
@@ -118,12 +144,28 @@ impl Throttle {
         if let Err(retry_after_s) = self.take(now, from, OF_ADDRESS) {
             return Verdict::Wait { retry_after_s };
         }
-        let account = self.take(now, self.account(address), OF_ACCOUNT);
-        let house = self.take(now, self.house(), OF_HOUSE);
-        match account.and(house) {
-            Ok(()) => Verdict::Go,
-            Err(_) => Verdict::MakeKnown,
+        // What is stopped at one account is no try against the house: the others stay open.
+        if self.take(now, self.account(address), OF_ACCOUNT).is_err() {
+            return Verdict::MakeKnown(Target::Account);
         }
+        match self.take(now, self.house(), OF_HOUSE) {
+            Ok(()) => Verdict::Go,
+            Err(_) => Verdict::MakeKnown(Target::House),
+        }
+    }
+
+    /// Whether it is time to look whether an attack has begun. A crowd of accounts that are tried
+    /// one by one is told of a few times, until it is an attack on the house.
+    pub(crate) fn may_raise(&self, now: Moment, target: Target, address: &Address) -> bool {
+        let key = match target {
+            Target::House => self.keys.hash_one("alarm of the house"),
+            Target::Account => self.keys.hash_one(("alarm", address.folded())),
+        };
+        if self.take(now, key, ALARMS_OF_TARGET).is_err() {
+            return false;
+        }
+        let all = self.keys.hash_one(("alarms", target));
+        self.take(now, all, ALARMS).is_ok()
     }
 
     pub(crate) fn succeeded(

@@ -1,11 +1,26 @@
 //! Passwords tried in bulk: they don't get through, and the owner does.
 
+use domain::role::Role;
+use studio::accounts::person;
 use studio::letters::{self, Letter};
 
-use crate::browser::{Browser, PASSWORD, last_letter};
+use crate::browser::{Browser, PASSWORD, last_letter, person_of};
 use crate::stage::Stage;
 
 const ANNA: &str = "anna@example.org";
+
+/// Letters about attacks to an address.
+async fn alarms(stage: &Stage, address: &str) -> Vec<&'static str> {
+    let all = letters::recent(&stage.studio, 1_000)
+        .await
+        .expect("letters");
+    let to = all
+        .into_iter()
+        .filter(|one| one.address.expose() == address);
+    to.filter_map(|one| Some(one.letter?.kind()))
+        .filter(|kind| kind.starts_with("attack"))
+        .collect()
+}
 
 /// A minute of guessing, in which `per_address` tries come from each address of the network.
 /// Gives how many passwords were checked.
@@ -87,6 +102,20 @@ async fn promise_use_06_a_stuffing_run_on_one_account_fails_and_its_owner_gets_i
         .count();
     assert!(warnings <= 8, "{warnings} letters");
 
+    // Those who run the house are told once, and not by her address.
+    assert_eq!(
+        alarms(&stage, "op@example.org").await,
+        ["attack_on_account"]
+    );
+    let Letter::AttackOnAccount { person, .. } = last_letter(&stage, "op@example.org").await else {
+        panic!("no letter to the operator");
+    };
+    assert_eq!(person, person_of(&stage, ANNA).await.to_string());
+    // Others are not stopped by what happens to her.
+    let bo = Browser::new(&stage);
+    bo.comes_from(40_000);
+    assert_eq!(bo.sign_in("op@example.org", PASSWORD).await.status, 303);
+
     // Once it is over, a new browser is let in as always.
     stage.studio.clock.advance_millis(30 * 60_000);
     assert_eq!(thief.sign_in(ANNA, PASSWORD).await.status, 303);
@@ -103,10 +132,51 @@ async fn promise_use_06_a_stuffing_run_over_many_accounts_fails_too() {
     let pair = |number| (format!("person{number}@example.org"), PASSWORD.to_owned());
     let checked = guess_for_a_minute(&stage, 1_500, 3, pair).await;
     assert!(checked <= 180, "{checked} pairs were checked");
+    assert_eq!(alarms(&stage, "op@example.org").await, ["attack_on_house"]);
+    let again = |number| (format!("other{number}@example.org"), PASSWORD.to_owned());
+    stage.studio.clock.advance_millis(50 * 60_000);
+    guess_for_a_minute(&stage, 300, 3, again).await;
+    let told = alarms(&stage, "op@example.org").await;
+    assert_eq!(told.len(), 1, "it goes on");
+    stage.studio.clock.advance_millis(61 * 60_000);
+    guess_for_a_minute(&stage, 300, 3, again).await;
+    let told = alarms(&stage, "op@example.org").await;
+    assert_eq!(told.len(), 2, "another one");
+    assert!(alarms(&stage, ANNA).await.is_empty(), "she runs no house");
     let thief = Browser::new(&stage);
     thief.comes_from(30_000);
     assert_eq!(thief.sign_in(ANNA, PASSWORD).await.status, 429);
     assert_eq!(home.sign_in(ANNA, PASSWORD).await.status, 303);
+}
+
+#[tokio::test]
+async fn promise_use_06_every_operator_is_told_and_an_address_of_nobody_is_no_account() {
+    let stage = Stage::free().await;
+    Browser::new(&stage).welcome("op@example.org").await;
+    let second = Browser::new(&stage);
+    second.sign_up("second@example.org").await;
+    let person = person_of(&stage, "second@example.org").await;
+    let set = person::set_role(&stage.studio, person, Role::Operator).await;
+    set.expect("set");
+    let nobodys = |number| ("nobody@example.org".to_owned(), format!("guess {number}"));
+    guess_for_a_minute(&stage, 120, 2, nobodys).await;
+    assert!(alarms(&stage, "op@example.org").await.is_empty());
+    Browser::new(&stage).sign_up(ANNA).await;
+    let guess = |number| (ANNA.to_owned(), format!("guess number {number}"));
+    guess_for_a_minute(&stage, 120, 2, guess).await;
+    for operator in ["op@example.org", "second@example.org"] {
+        let told = alarms(&stage, operator).await;
+        assert_eq!(told, ["attack_on_account"], "{operator}");
+        let Letter::AttackOnAccount { .. } = last_letter(&stage, operator).await else {
+            panic!("another letter");
+        };
+        let written = web::letters::write(&last_letter(&stage, operator).await, "http://h");
+        assert!(!written.text.contains(ANNA) && !written.html.contains(ANNA));
+    }
+    assert!(matches!(
+        last_letter(&stage, ANNA).await,
+        Letter::Vouch { .. }
+    ));
 }
 
 #[tokio::test]

@@ -127,6 +127,11 @@ pub const ELSEWHERE: &[Spot] = &[
         "why a letter did not go, without its address",
         Behavior,
     ),
+    logged(
+        "attacked",
+        "whether the house or one account was tried, not whose",
+        Behavior,
+    ),
     logged("refusal", "why a passkey was not accepted", Behavior),
     logged("jobs", "the numbers of orders that were given up", UniqueId),
     logged(
@@ -137,6 +142,15 @@ pub const ELSEWHERE: &[Spot] = &[
     told("address", "your e-mail address", Email),
     told("token", "the link", Credentials),
     told("family", "the family of the browser that signed in", Device),
-    told("at_ms", "when somebody signed in", Behavior),
+    told(
+        "at_ms",
+        "when somebody signed in, or began to try passwords",
+        Behavior,
+    ),
+    told(
+        "person",
+        "to those who run the house: the number of a person whose account is tried",
+        UniqueId,
+    ),
     told("name", "the name of a passkey", Behavior),
 ];

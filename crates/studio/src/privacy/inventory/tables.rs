@@ -6,7 +6,7 @@ use super::Category::{
 };
 use super::Source::Operator;
 use super::{Erased, Kept, Limit, Of, Purpose, Table, datum, given, inner, made, used};
-use crate::accounts::{device, session};
+use crate::accounts::{alarm, device, session};
 use crate::letters;
 
 /// Every table, in the order in which a person meets them.
@@ -119,6 +119,23 @@ pub const TABLES: &[Table] = &[
             inner("person_id"),
             used("created_ms", "when you first signed in with it", Behavior),
             used("seen_ms", "when you last signed in with it", Behavior),
+        ],
+    },
+    Table {
+        name: "attack",
+        row: "Each time that somebody tried passwords in bulk, of your account where it was tried",
+        of: Of::Person("subject"),
+        purposes: &[Purpose::Security],
+        kept: Kept::Until(&[Limit {
+            column: "seen_ms",
+            ms: alarm::KEPT_MS,
+            after: "the last try that was refused",
+        }]),
+        erased: Erased::Deleted,
+        columns: &[
+            used("subject", "that your account was tried", Behavior),
+            used("began_ms", "when it began", Behavior),
+            used("seen_ms", "when it was last refused", Behavior),
         ],
     },
     Table {
