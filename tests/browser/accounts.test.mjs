@@ -79,6 +79,13 @@ test("without script: sign up, draw, find, delete, sign out", PATIENCE, async ()
   await page.getByText("Delete", { exact: true }).first().click();
   await page.getByRole("button", { name: "Delete for good" }).click();
   await page.goto("/account");
+  const photo = { name: "me.png", mimeType: "image/png", buffer: await page.screenshot() };
+  await page.locator("input[type=file]").setInputFiles(photo);
+  await page.getByRole("button", { name: "Use this picture" }).click();
+  const portrait = page.getByRole("img", { name: "Portrait" });
+  await portrait.waitFor();
+  await page.getByRole("button", { name: "Remove the portrait" }).click();
+  await portrait.waitFor({ state: "detached" });
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.waitForURL(`${program.url}/sign-in`);
   await page.goto("/pictures");

@@ -45,8 +45,11 @@ class LiveJobs extends HTMLElement {
     on("end", this.end);
     this.source.addEventListener("open", () => (this.lost.hidden = true));
     this.source.addEventListener("error", (event) => {
-      // Signed out elsewhere: the page says so by asking to sign in.
-      if (event.data && JSON.parse(event.data).error?.code === "access_ended") return location.reload();
+      if (event.data && JSON.parse(event.data).error?.code === "access_ended") {
+        // Signed out elsewhere.
+        location.assign(`/sign-in?${new URLSearchParams({ next: location.pathname })}`);
+        return;
+      }
       if (!event.data) this.lost.hidden = false;
       if (!event.data && this.source?.readyState !== EventSource.CLOSED) return;
       this.close();

@@ -36,7 +36,7 @@ const MAX_TRANSPORTS: usize = 8;
 pub struct Passkey {
     pub id: PasskeyId,
     pub name: String,
-    /// It is on several devices, or may be.
+    /// It was on several devices when it was last used.
     pub is_synced: bool,
     pub created: Moment,
     pub used: Option<Moment>,
@@ -292,7 +292,7 @@ pub async fn list(studio: &Studio, person: PersonId) -> Result<Vec<Passkey>, Fai
             Ok(Passkey {
                 id: id.map_err(|_| Failure::Row("passkey id".to_owned()))?,
                 name: row.name,
-                is_synced: row.is_backed_up != 0 || row.may_be_backed_up != 0,
+                is_synced: row.is_backed_up != 0,
                 created: Moment::from_millis(row.created_ms),
                 used: row.used_ms.map(Moment::from_millis),
             })
