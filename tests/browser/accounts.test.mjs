@@ -118,6 +118,8 @@ for (const screen of Object.keys(SCREENS)) {
       await look("/account/password", "security");
       await look("/account/codes", "codes");
       await look("/account/sessions", "sessions");
+      await look("/account/data", "data");
+      await look("/privacy", "privacy");
       await look("/account/keys", "keys");
       await page.getByLabel("Name").fill("my program");
       await page.getByRole("button", { name: "Make a key" }).click();

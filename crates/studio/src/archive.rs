@@ -7,7 +7,6 @@ use bytes::Bytes;
 use domain::clock::{Civil, Moment};
 use domain::ids::{PersonId, PictureId};
 use futures::{Stream, stream};
-use outside::shelf::ShelfError;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
@@ -31,54 +30,73 @@ pub fn of(
     ids: Vec<PictureId>,
     leaflet: Leaflet,
 ) -> impl Stream<Item = Result<Bytes, Failure>> + Send + 'static {
-    let pages = Pages::default();
-    let writer = ZipWriter::new_stream(pages.clone());
-    let begin = Some((writer, leaflet, ids.into_iter()));
+    let begin = Some((Zip::default(), leaflet, ids.into_iter()));
     stream::try_unfold(begin, move |state| {
-        let (studio, pages) = (studio.clone(), pages.clone());
+        let studio = studio.clone();
         async move {
-            let Some((mut writer, leaflet, mut ids)) = state else {
+            let Some((mut zip, leaflet, mut ids)) = state else {
                 return Ok(None);
             };
             if let Some(id) = ids.next() {
-                add(&studio, person, id, &mut writer).await?;
-                return Ok(Some((pages.take(), Some((writer, leaflet, ids)))));
+                if let Some(picture) = pictures::find(&studio, person, id).await?
+                    && let Some(bytes) = pictures::original(&studio, person, id).await?
+                {
+                    zip.put(&format!("{id}.png"), picture.created, &bytes)?;
+                }
+                return Ok(Some((zip.take(), Some((zip, leaflet, ids)))));
             }
-            let now = studio.clock.now();
-            put(&mut writer, leaflet.name, now, &leaflet.bytes)?;
-            writer.finish().map_err(|error| broken(&error))?;
-            Ok(Some((pages.take(), None)))
+            zip.put(leaflet.name, studio.clock.now(), &leaflet.bytes)?;
+            Ok(Some((zip.finish()?, None)))
         }
     })
 }
 
-type Writer = ZipWriter<StreamWriter<Pages>>;
+/// A ZIP that is written from the front to the back, and taken away piece by piece.
+pub(crate) struct Zip {
+    writer: ZipWriter<StreamWriter<Pages>>,
+    pages: Pages,
+}
 
-async fn add(
-    studio: &Studio,
-    person: PersonId,
-    id: PictureId,
-    writer: &mut Writer,
-) -> Result<(), Failure> {
-    let Some(picture) = pictures::find(studio, person, id).await? else {
-        return Ok(());
-    };
-    let format = domain::picture::Format::Png;
-    match pictures::file(studio, person, id, format, None).await {
-        Ok(Some(file)) => put(writer, &format!("{id}.png"), picture.created, &file.bytes),
-        // Deleted since.
-        Ok(None) | Err(Failure::Shelf(ShelfError::Missing(_))) => Ok(()),
-        Err(failure) => Err(failure),
+impl Default for Zip {
+    fn default() -> Self {
+        let pages = Pages::default();
+        Self {
+            writer: ZipWriter::new_stream(pages.clone()),
+            pages,
+        }
     }
 }
 
-fn put(writer: &mut Writer, name: &str, made: Moment, bytes: &[u8]) -> Result<(), Failure> {
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Stored)
-        .last_modified_time(date(made));
-    let written = writer.start_file(name, options);
-    let written = written.and_then(|()| Ok(writer.write_all(bytes)?));
-    written.map_err(|error| broken(&error))
+impl Zip {
+    pub(crate) fn put(&mut self, name: &str, made: Moment, bytes: &[u8]) -> Result<(), Failure> {
+        self.begin(name, made)?;
+        self.write(bytes)
+    }
+
+    /// From here on, what is written is in this file.
+    pub(crate) fn begin(&mut self, name: &str, made: Moment) -> Result<(), Failure> {
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .last_modified_time(date(made));
+        let begun = self.writer.start_file(name, options);
+        begun.map_err(|error| broken(&error))
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = self.writer.write_all(bytes);
+        written.map_err(|error| broken(&error.into()))
+    }
+
+    /// What was written since it was taken last.
+    pub(crate) fn take(&self) -> Bytes {
+        self.pages.take()
+    }
+
+    pub(crate) fn finish(self) -> Result<Bytes, Failure> {
+        let finished = self.writer.finish();
+        finished.map_err(|error| broken(&error))?;
+        Ok(self.pages.take())
+    }
 }
 
 /// As ZIP has it: no years before 1980, and no time zone.

@@ -13,6 +13,7 @@ use domain::model::ModelName;
 use domain::picture::{Format, Pixels, Size};
 use domain::prompt::Prompt;
 use imaging::ImagingError;
+use outside::shelf::ShelfError;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -234,6 +235,18 @@ pub async fn file(
     let work = move || imaging::encode(&imaging::decode(&stored)?, format, quality);
     let bytes = aside(place, work).await??;
     Ok(Some(File { bytes, format }))
+}
+
+/// The picture's file as it was stored; `None` also where it is deleted in this moment.
+pub(crate) async fn original(
+    studio: &Studio,
+    person: PersonId,
+    id: PictureId,
+) -> Result<Option<Vec<u8>>, Failure> {
+    match stored(studio, person, id).await {
+        Err(Failure::Shelf(ShelfError::Missing(_))) => Ok(None),
+        found => found,
+    }
 }
 
 /// A preview as a file. `quality`, 1 to 100, is for JPEG.

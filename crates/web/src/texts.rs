@@ -185,7 +185,7 @@ texts! {
         Plural: welcome_adopt;
     }
     Account {
-        String: title profile security sessions keys parts address username display_name role
+        String: data data_what data_take data_take_what data_nothing title profile security sessions keys parts address username display_name role
             since sign_out outbox password password_what current new change sessions_what
             this_session end end_others none_other keys_what keys_none key_name key_name_hint
             key_may key_limit key_limit_hint key_make key_fresh key_fresh_what revoke key_unused
@@ -198,7 +198,7 @@ texts! {
             passkey_failed passkey_synced rename rename_do remove confirm_passkey
             session_by_password session_by_removed;
         Pattern: session_when session_by_passkey passkey_used passkey_unused key_used key_limited;
-        Plural: recovery_left;
+        Plural: data_rows recovery_left;
     }
     Letters {
         String: title heading lead none waiting sent failed gone closing back;

@@ -6,6 +6,7 @@ use domain::clock::Moment;
 use domain::ids::{PersonId, PortraitId};
 use domain::picture::Format;
 use imaging::PortraitError as BadFile;
+use outside::shelf::ShelfError;
 
 use crate::pictures::{File, aside, place_in_hand};
 use crate::{Failure, Studio};
@@ -103,6 +104,27 @@ pub async fn file(
         bytes: studio.shelf.get(&blob).await?.into(),
         format: Format::Webp,
     }))
+}
+
+/// The file of a person's portrait, whichever it is now.
+pub(crate) async fn of(studio: &Studio, person: PersonId) -> Result<Option<Vec<u8>>, Failure> {
+    let mut tx = studio.db.read().await?;
+    let found: Option<Option<String>> = on!(tx, conn => {
+        sqlx::query_scalar("SELECT portrait FROM account WHERE person_id = $1")
+            .bind(person.to_string())
+            .fetch_optional(conn)
+            .await
+    })?;
+    drop(tx);
+    match found.flatten() {
+        Some(blob) => match studio.shelf.get(&blob).await {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            // Exchanged in this moment.
+            Err(ShelfError::Missing(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        },
+        None => Ok(None),
+    }
 }
 
 /// Which portrait a key of the shelf names.

@@ -5,6 +5,8 @@ pub mod inventory;
 
 pub mod fence;
 
+pub mod access;
+
 pub mod retention;
 
 pub mod notice;

@@ -110,6 +110,8 @@ const TABLE: &[(&str, Method, Access)] = &[
     ("/account/password", POST, Session),
     ("/account/sessions", GET, Session),
     ("/account/sessions", POST, Session),
+    ("/account/data", GET, Session),
+    ("/account/data", POST, Session),
     ("/account/keys", GET, Session),
     ("/account/keys", POST, Session),
     ("/account/keys/revoke", POST, Session),

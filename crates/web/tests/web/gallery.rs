@@ -43,7 +43,7 @@ fn patch(path: &str, body: &Value) -> Request<Body> {
 }
 
 /// The names in an archive with their bytes.
-fn unpacked(answer: &Answer) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn unpacked(answer: &Answer) -> Vec<(String, Vec<u8>)> {
     assert_eq!(answer.header("content-type"), "application/zip");
     let mut archive = zip::ZipArchive::new(Cursor::new(&answer.body)).expect("a ZIP");
     let mut files = Vec::new();
@@ -235,7 +235,7 @@ async fn several_are_downloaded_with_a_list_and_nobody_elses() {
 }
 
 /// Draws one in a browser and gives its id.
-async fn picture_of(browser: &Browser<'_>, address: &str, prompt: &str) -> String {
+pub(crate) async fn picture_of(browser: &Browser<'_>, address: &str, prompt: &str) -> String {
     let page = browser.get("/").await.text();
     let fields = priced(&page, &[("prompt", prompt), ("count", "1")]);
     let placed = browser.submit("/draw", &borrowed(&fields)).await;

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use db::{Db, on};
+use serde_json::Value;
 use studio::accounts::{device, session};
+use studio::privacy::access::is_handed_out;
 use studio::privacy::fence::{self, FenceError, Gap};
 use studio::privacy::inventory::{Category, ELSEWHERE, Holds, Medium, Source, TABLES};
 use studio::privacy::retention;
 
 use crate::browser::Browser;
+use crate::gallery::{picture_of, unpacked};
 use crate::stage::{Stage, borrowed, priced};
 
 async fn alter(stage: &Stage, statement: &'static str) {
@@ -244,4 +247,81 @@ async fn promise_ret_01_rows_go_when_their_time_is_over_and_not_before() {
         assert_eq!(rows(&stage, table).await, 0, "{table}");
     }
     assert_eq!(rows(&stage, "account").await, 2, "accounts stay");
+}
+
+#[tokio::test]
+async fn promise_rgt_01_everything_of_a_person_is_handed_out_and_nobody_elses() {
+    let stage = Stage::free().await;
+    let operator = Browser::new(&stage);
+    operator.welcome("op@example.org").await;
+    let (anna, bo) = (Browser::new(&stage), Browser::new(&stage));
+    for (browser, name) in [(&anna, "anna"), (&bo, "bo")] {
+        browser.sign_up(&format!("{name}@example.org")).await;
+        let set = [("display_name", name)];
+        assert_eq!(browser.submit("/account", &set).await.status, 303);
+        let key = [("name", name), ("scope", "draw")];
+        assert_eq!(browser.submit("/account/keys", &key).await.status, 201);
+        let prompt = format!("the wish of {name}");
+        picture_of(browser, &format!("{name}@example.org"), &prompt).await;
+    }
+    let page = anna.get("/account/data").await;
+    assert_eq!(page.status, 200);
+    let answer = anna.submit("/account/data", &[]).await;
+    assert_eq!(
+        answer.header("content-disposition"),
+        "attachment; filename=\"pinhole-data.zip\""
+    );
+    let files = unpacked(&answer);
+    let text = |name: &str| {
+        let file = files.iter().find(|(known, _)| known == name);
+        let (_, bytes) = file.unwrap_or_else(|| panic!("no {name}"));
+        String::from_utf8(bytes.clone()).expect("text")
+    };
+    for table in studio::privacy::access::tables() {
+        let rows: Value =
+            serde_json::from_str(&text(&format!("data/{}.json", table.name))).expect("JSON");
+        for row in rows.as_array().expect("a list") {
+            for column in table.columns {
+                let is_there = row.get(column.name).is_some();
+                assert_eq!(
+                    is_there,
+                    is_handed_out(column),
+                    "{}.{}",
+                    table.name,
+                    column.name
+                );
+            }
+        }
+    }
+    assert!(text("data/job.json").contains("\"prompt\":\"the wish of anna\""));
+    assert!(
+        text("data/job.json").contains("\"width\":16"),
+        "numbers are numbers"
+    );
+    assert!(text("data/account.json").contains("anna@example.org"));
+    assert!(text("data/api_key.json").contains("\"name\":\"anna\""));
+    assert!(text("data/entry.json").contains("\"kind\":\"capture\""));
+    assert!(text("what-is-kept.txt").contains("WHAT THIS SERVICE KEEPS OF YOU"));
+    assert_eq!(
+        files
+            .iter()
+            .filter(|(name, _)| name.starts_with("pictures/pic_"))
+            .count(),
+        1
+    );
+    for (name, bytes) in &files {
+        let text = String::from_utf8_lossy(bytes);
+        assert!(
+            !text.contains("bo@example.org") && !text.contains("wish of bo"),
+            "{name}"
+        );
+        assert!(!text.contains("argon2"), "{name}");
+    }
+    // After a while the person proves again who they are, before all of it goes into a file.
+    stage.studio.clock.advance_millis(session::CONFIRMED_FOR_MS);
+    let later = anna.submit("/account/data", &[]).await;
+    assert_eq!(
+        later.header("location"),
+        "/account/confirm?next=%2Faccount%2Fdata"
+    );
 }

@@ -29,6 +29,8 @@ pub enum Of {
     Row {
         column: &'static str,
         table: &'static str,
+        /// The column of that table in which the same stands.
+        key: &'static str,
     },
     /// Of nobody: the house's own affairs.
     Nobody,

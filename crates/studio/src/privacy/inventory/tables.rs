@@ -440,6 +440,7 @@ pub const TABLES: &[Table] = &[
         of: Of::Row {
             column: "job_id",
             table: "hold",
+            key: "job_id",
         },
         purposes: &[Purpose::Credits],
         kept: Kept::With("the order, until it is over"),
@@ -456,6 +457,7 @@ pub const TABLES: &[Table] = &[
         of: Of::Row {
             column: "key_id",
             table: "api_key",
+            key: "id",
         },
         purposes: &[Purpose::Credits],
         kept: Kept::With("the key"),

@@ -3,6 +3,7 @@
 
 mod codes;
 mod confirm;
+mod data;
 mod keys;
 mod passkeys;
 mod portrait;
@@ -40,6 +41,7 @@ pub(super) fn routes() -> Router<Site> {
             get(security::show).post(security::change),
         )
         .route("/account/sessions", get(sessions::list).post(sessions::end))
+        .route("/account/data", get(data::show).post(data::archive))
         .route("/account/keys", get(keys::list).post(keys::make))
         .route("/account/keys/revoke", post(keys::revoke))
 }
