@@ -21,7 +21,7 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// `cargo xtask postgres`: true where the command ended well.
 pub(crate) fn beside(workspace: &Workspace, command: &[String]) -> Result<bool> {
-    let mut server = Server::start(workspace)?;
+    let mut server = Server::start(workspace, Durability::Fleeting)?;
     println!("{VARIABLE}={}", server.url());
     let Some((program, arguments)) = command.split_first() else {
         println!("Ctrl-C stops it");
@@ -36,6 +36,15 @@ pub(crate) fn beside(workspace: &Workspace, command: &[String]) -> Result<bool> 
     Ok(ended.success())
 }
 
+/// What a power cut leaves of a server's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// Nothing that counts: it is for tests, and fast.
+    Fleeting,
+    /// Everything that was committed, as in earnest.
+    Durable,
+}
+
 /// A running server; dropped, it is stopped and its files are deleted.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -46,18 +55,23 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(workspace: &Workspace) -> Result<Self> {
+    pub(crate) fn start(workspace: &Workspace, durability: Durability) -> Result<Self> {
         let programs = provision::postgres()?;
         let user = provision::is_root().then_some(ORDINARY_USER);
         let folder = folder(&workspace.target, user)?;
-        let server = Self::start_in(&folder, programs, user);
+        let server = Self::start_in(&folder, programs, user, durability);
         if server.is_err() {
             drop(std::fs::remove_dir_all(&folder));
         }
         server
     }
 
-    fn start_in(folder: &Path, programs: PathBuf, user: Option<&str>) -> Result<Self> {
+    fn start_in(
+        folder: &Path,
+        programs: PathBuf,
+        user: Option<&str>,
+        durability: Durability,
+    ) -> Result<Self> {
         let data = folder.join("data");
         let made = as_user(user, &programs.join("initdb"))
             .arg("--pgdata")
@@ -83,12 +97,17 @@ impl Server {
             "max_connections=300".to_owned(),
             "shared_buffers=64MB".to_owned(),
             "dynamic_shared_memory_type=mmap".to_owned(),
-            // What is lost in a power cut was for tests anyway.
-            "fsync=off".to_owned(),
-            "synchronous_commit=off".to_owned(),
-            "full_page_writes=off".to_owned(),
         ];
-        for setting in settings {
+        let fleeting = [
+            "fsync=off",
+            "synchronous_commit=off",
+            "full_page_writes=off",
+        ];
+        let fleeting = fleeting
+            .iter()
+            .filter(|_| durability == Durability::Fleeting)
+            .map(|setting| (*setting).to_owned());
+        for setting in settings.into_iter().chain(fleeting) {
             start.arg("-c").arg(setting);
         }
         let process = start
@@ -129,6 +148,22 @@ impl Server {
     /// The database that others are made from.
     pub(crate) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// An empty database of this name, which was not there before.
+    pub(crate) fn database(&self, name: &str) -> Result<String> {
+        let make = format!(
+            "CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
+        );
+        command::must(
+            Command::new(self.programs.join("psql"))
+                .args(["--no-psqlrc", "--quiet", "--dbname", &self.url()])
+                .args(["--command", &make]),
+        )?;
+        Ok(format!(
+            "postgres://postgres@127.0.0.1:{}/{name}",
+            self.port
+        ))
     }
 
     /// Lets a command find the server, and its programs.

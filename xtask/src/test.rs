@@ -197,7 +197,7 @@ fn rust(workspace: &Workspace) -> Result<Count> {
 }
 
 fn postgres(workspace: &Workspace) -> Result<Count> {
-    let server = postgres::Server::start(workspace)?;
+    let server = postgres::Server::start(workspace, postgres::Durability::Fleeting)?;
     let mut crates = provision_nextest(workspace)?;
     // Everything that can open a database, the program itself aside: its tests open none.
     crates.args(["-E", "rdeps(db) and not package(pinhole)"]);

@@ -1,8 +1,30 @@
 //! The few things that SQLite and Postgres do not say alike.
 
-use crate::Tx;
+use crate::{DbError, Tx};
 
 impl Tx {
+    /// Holds a lock with others that share it, until the transaction ends. SQLite has one writer at a
+    /// time, who needs none.
+    pub async fn share(&mut self, lock: i64) -> Result<(), DbError> {
+        self.lock("SELECT pg_advisory_xact_lock_shared($1)", lock)
+            .await
+    }
+
+    /// Holds a lock alone, until the transaction ends.
+    pub async fn seclude(&mut self, lock: i64) -> Result<(), DbError> {
+        self.lock("SELECT pg_advisory_xact_lock($1)", lock).await
+    }
+
+    async fn lock(&mut self, statement: &'static str, lock: i64) -> Result<(), DbError> {
+        if let Self::Postgres(open) = self {
+            sqlx::query(statement)
+                .bind(lock)
+                .execute(&mut **open)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Lists every column: table, column, type in upper case, and 1 where it may be null.
     #[must_use]
     pub const fn catalogue(&self) -> &'static str {

@@ -13,7 +13,7 @@ mod open;
 pub mod testing;
 
 pub use notice::{Ear, MAX_NOTICE_BYTES};
-pub use open::{Db, DbError, Location, Tx};
+pub use open::{Db, DbError, Location, Open, Tx};
 
 /// Runs one expression on whichever database a [`Tx`] is open.
 ///

@@ -1,12 +1,14 @@
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, Postgres, Sqlite, Transaction};
+use sqlx::{ConnectOptions, Connection, Database, Postgres, Sqlite, Transaction};
 
 const MAX_READERS: u32 = 4;
 const MAX_POSTGRES_CONNECTIONS: u32 = 16;
@@ -64,11 +66,48 @@ pub enum Db {
     Postgres(PgPool),
 }
 
-/// A transaction. Whoever begins it commits it; dropped, it is rolled back.
+/// Statements that belong together. Whoever begins to write commits; dropped, it is rolled back.
 #[derive(Debug)]
 pub enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Sqlite(Open<Sqlite>),
+    Postgres(Open<Postgres>),
+}
+
+/// A connection on which statements are run.
+#[derive(Debug)]
+pub enum Open<D: Database> {
+    /// Each statement sees what was committed before it, as in a transaction of Postgres by default:
+    /// to begin one would change nothing, and cost two statements more.
+    Reading(PoolConnection<D>),
+    Writing(Transaction<'static, D>),
+}
+
+impl<D: Database> Deref for Open<D> {
+    type Target = D::Connection;
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Reading(connection) => connection,
+            Self::Writing(transaction) => transaction,
+        }
+    }
+}
+
+impl<D: Database> DerefMut for Open<D> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::Reading(connection) => connection,
+            Self::Writing(transaction) => transaction,
+        }
+    }
+}
+
+impl<D: Database> Open<D> {
+    async fn commit(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Reading(_) => Ok(()),
+            Self::Writing(transaction) => transaction.commit().await,
+        }
+    }
 }
 
 impl Db {
@@ -97,8 +136,12 @@ impl Db {
         let writer = pool(1)
             .after_release(|connection, _| {
                 // A disk that was full can leave the connection inside a dead transaction: then it
-                // is closed, and the next writer gets a fresh one.
-                Box::pin(async move { Ok(!connection.is_in_transaction()) })
+                // is closed, and the next writer gets a fresh one. A dropped transaction is rolled
+                // back by the time that a ping is answered.
+                Box::pin(async move {
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
+                })
             })
             .connect_with(options.clone())
             .await
@@ -131,11 +174,11 @@ impl Db {
         Ok(Self::Postgres(pool))
     }
 
-    /// Begins a transaction that only reads.
+    /// For statements that only read. Each of them sees the latest.
     pub async fn read(&self) -> Result<Tx, DbError> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => Tx::Sqlite(readers.begin().await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Sqlite { readers, .. } => Tx::Sqlite(Open::Reading(readers.acquire().await?)),
+            Self::Postgres(pool) => Tx::Postgres(Open::Reading(pool.acquire().await?)),
         })
     }
 
@@ -143,8 +186,10 @@ impl Db {
     /// that what was read in it still holds when it writes.
     pub async fn write(&self) -> Result<Tx, DbError> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Sqlite { writer, .. } => {
+                Tx::Sqlite(Open::Writing(writer.begin_with("BEGIN IMMEDIATE").await?))
+            }
+            Self::Postgres(pool) => Tx::Postgres(Open::Writing(pool.begin().await?)),
         })
     }
 

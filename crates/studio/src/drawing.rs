@@ -38,23 +38,27 @@ pub async fn draw(studio: &Studio, jobs: Vec<Job>, stop: &Stop) {
     let model = first.job.model.clone();
     let Some((painter, card)) = routing::route(studio, Some(&model)) else {
         let message = format!("The model {model} is no longer here. Choose another one.");
-        for job in open {
+        let missing = open.iter().map(|open| {
             let error = JobError {
                 code: "model_missing".to_owned(),
                 message: message.clone(),
             };
-            record(studio, &job.job, Vec::new(), Vec::new(), Some(error)).await;
-        }
+            (&open.job, failed(error))
+        });
+        record(studio, missing.collect()).await;
         return;
     };
     while !pieces.is_empty() {
         let most = pieces.len().min(card.max_batch.max(1));
         let pass: Vec<Piece> = pieces.drain(..most).collect();
         draw_pass(studio, &painter, &mut open, pass, stop).await;
+        let mut drawn = Vec::new();
         for whole in open.iter_mut().filter(|open| open.is_whole()) {
             let results = std::mem::take(&mut whole.results);
-            settle(studio, whole, results, stop).await;
+            let outcome = settle(studio, whole, results, stop).await;
+            drawn.extend(outcome.map(|outcome| (&whole.job, outcome)));
         }
+        record(studio, drawn).await;
     }
 }
 
@@ -185,16 +189,17 @@ impl Watch for PassWatch {
     }
 }
 
-/// Stores what a job brought, or puts the job back where the program is stopping.
+/// Stores what a job brought, or puts the job back where the program is stopping. `None` where there
+/// is nothing to record.
 async fn settle(
     studio: &Studio,
     open: &OpenJob,
     results: Vec<Result<Painted, PaintError>>,
     stop: &Stop,
-) {
+) -> Option<Outcome> {
     let job = &open.job;
     if open.cancelled.load(Ordering::SeqCst) {
-        return;
+        return None;
     }
     let cut_off = results
         .iter()
@@ -205,7 +210,7 @@ async fn settle(
             tracing::warn!(%error, job = %job.id, "a job could not be put back into the queue");
         }
         studio.board.lose(job.id);
-        return;
+        return None;
     }
     let mut pictures = Vec::new();
     let mut unknown_words = Vec::new();
@@ -225,7 +230,11 @@ async fn settle(
             Err(why) => error = error.or(Some(why)),
         }
     }
-    record(studio, job, pictures, unknown_words, error).await;
+    Some(Outcome {
+        pictures,
+        unknown_words,
+        error,
+    })
 }
 
 async fn store(
@@ -273,40 +282,53 @@ fn explain(job: &Job, refusal: PaintError) -> JobError {
     }
 }
 
-async fn record(
-    studio: &Studio,
-    job: &Job,
-    pictures: Vec<NewPicture>,
-    unknown_words: Vec<String>,
-    error: Option<JobError>,
-) {
-    let state = if pictures.is_empty() {
-        State::Failed
-    } else {
-        State::Done
-    };
-    let outcome = Outcome {
-        pictures,
-        unknown_words,
-        error,
-    };
-    match queue::finish(studio, job, &outcome).await {
-        Ok(Finished::Recorded) => studio.board.end(job.id, state),
-        Ok(Finished::GivenUp) => {
+/// Records jobs that were drawn together, and tells everybody.
+async fn record(studio: &Studio, drawn: Vec<(&Job, Outcome)>) {
+    if drawn.is_empty() {
+        return;
+    }
+    match queue::finish(studio, &drawn).await {
+        Ok(ends) => {
+            for ((job, outcome), end) in drawn.iter().zip(ends) {
+                recorded(studio, job, outcome, end).await;
+            }
+        }
+        Err(failure) if drawn.len() > 1 => {
+            tracing::warn!(error = %failure, "jobs could not be recorded together; trying one by one");
+            for one in drawn {
+                Box::pin(record(studio, vec![one])).await;
+            }
+        }
+        Err(failure) => {
+            for (job, outcome) in drawn {
+                tracing::error!(error = %failure, job = %job.id, "a job could not be recorded");
+                pictures::discard(studio, &outcome.pictures).await;
+                fail_unrecorded(studio, job).await;
+            }
+        }
+    }
+}
+
+async fn recorded(studio: &Studio, job: &Job, outcome: &Outcome, end: Finished) {
+    match end {
+        Finished::Recorded => studio.board.end(job.id, outcome.state()),
+        Finished::GivenUp => {
             pictures::discard(studio, &outcome.pictures).await;
             studio.board.end(job.id, State::Cancelled);
         }
         // Cancelled while it was being stored, or drawn by somebody else meanwhile: nobody wants
         // these files.
-        Ok(Finished::Lost) => {
+        Finished::Lost => {
             pictures::discard(studio, &outcome.pictures).await;
             studio.board.lose(job.id);
         }
-        Err(failure) => {
-            tracing::error!(error = %failure, job = %job.id, "a job could not be recorded");
-            pictures::discard(studio, &outcome.pictures).await;
-            fail_unrecorded(studio, job).await;
-        }
+    }
+}
+
+fn failed(error: JobError) -> Outcome {
+    Outcome {
+        error: Some(error),
+        ..Outcome::default()
     }
 }
 
@@ -317,12 +339,7 @@ async fn fail_unrecorded(studio: &Studio, job: &Job) {
         code: "storage_failed".to_owned(),
         message: "The picture was drawn, but could not be recorded. Nothing was charged. Try again; if it happens again, tell the operator.".to_owned(),
     };
-    let outcome = Outcome {
-        pictures: Vec::new(),
-        unknown_words: Vec::new(),
-        error: Some(error),
-    };
-    if let Err(failure) = queue::finish(studio, job, &outcome).await {
+    if let Err(failure) = queue::finish(studio, &[(job, failed(error))]).await {
         tracing::error!(error = %failure, job = %job.id, "nor could its failure");
     }
     studio.board.end(job.id, State::Failed);

@@ -182,8 +182,8 @@ pub async fn place_once(
     let new = check(studio, person, form, &card)?;
     within(studio, &new, max_credits).await?;
     let expected = studio.board.expect(new.id, new.count);
-    match queue::enqueue(studio, &new, name).await? {
-        Enqueued::Accepted => {}
+    let charge = match queue::enqueue(studio, &new, name).await? {
+        Enqueued::Accepted(charge) => charge,
         Enqueued::Known => {
             let known = match name {
                 Some(name) => known(studio, person, name).await?,
@@ -194,11 +194,10 @@ pub async fn place_once(
         }
         Enqueued::NotNow(why) => return Err(why.into()),
         Enqueued::Refused(refusal) => return Err(refusal.into()),
-    }
-    let job = jobs::find(studio, person, new.id).await?;
-    let job = job.ok_or_else(|| Failure::Row(format!("{} vanished", new.id)))?;
-    let live = expected.arrived(job.ahead);
+    };
     studio.board.announce();
+    let job = jobs::new(studio, new, charge).await?;
+    let live = expected.arrived(job.ahead);
     studio.board.look();
     Ok(Placed {
         job,

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::served::Served;
+use super::{fetched, median, mib};
 use crate::workspace::{Workspace, cargo};
 use crate::{command, provision};
 
@@ -259,7 +261,7 @@ impl Bench {
             drop(std::fs::remove_dir_all(folder));
             std::fs::create_dir_all(folder)?;
             let begun = Instant::now();
-            let mut served = Served::start(&self.program, folder)?;
+            let mut served = Served::start(&self.program, folder, &[])?;
             let url = served.url()?;
             ensure!(fetched(&url, "/readyz", None)?, "it is up and not ready");
             ready.push(begun.elapsed().as_secs_f64());
@@ -287,84 +289,6 @@ impl Turns {
     }
 }
 
-/// A running server, ended when it goes out of scope.
-struct Served {
-    child: Child,
-    ready: PathBuf,
-}
-
-const START_LIMIT: Duration = Duration::from_secs(60);
-
-impl Served {
-    fn start(program: &Path, folder: &Path) -> Result<Self> {
-        let ready = folder.join("ready");
-        let child = Command::new(program)
-            .arg("serve")
-            .current_dir(folder)
-            .env("PINHOLE_LISTEN", "127.0.0.1:0")
-            .env("PINHOLE_DATA", folder.join("data"))
-            .env("PINHOLE_READY_FILE", &ready)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("pinhole did not start")?;
-        Ok(Self { child, ready })
-    }
-
-    fn url(&mut self) -> Result<String> {
-        let begun = Instant::now();
-        loop {
-            if let Ok(written) = std::fs::read_to_string(&self.ready)
-                && written.ends_with('\n')
-            {
-                return Ok(written.trim().to_owned());
-            }
-            ensure!(
-                self.child.try_wait()?.is_none(),
-                "pinhole ended before it was ready"
-            );
-            ensure!(
-                begun.elapsed() < START_LIMIT,
-                "pinhole is not ready after {START_LIMIT:?}"
-            );
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    fn peak_bytes(&self) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-        Ok(kib.context("no VmHWM in /proc")? * 1024)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// Whether the server answered with success.
-fn fetched(url: &str, path: &str, body: Option<&str>) -> Result<bool> {
-    use std::io::{Read, Write};
-
-    let address = url.strip_prefix("http://").context("not an http address")?;
-    let mut stream = std::net::TcpStream::connect(address)?;
-    let (method, body) = body.map_or(("GET", ""), |body| ("POST", body));
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    Ok(answer.starts_with(b"HTTP/1.1 200 "))
-}
-
 /// What a program prints on standard output, as JSON.
 fn told<T: for<'a> Deserialize<'a>>(command: &mut Command) -> Result<T> {
     let shown = format!("{command:?}");
@@ -376,21 +300,6 @@ fn told<T: for<'a> Deserialize<'a>>(command: &mut Command) -> Result<T> {
     let end = complaint.lines().last().unwrap_or("it said nothing");
     ensure!(output.status.success(), "{shown} failed: {end}");
     serde_json::from_str(&said).with_context(|| format!("{shown} said {said:?}"))
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => f64::NAN,
-        count if count % 2 == 1 => values[middle],
-        _ => f64::midpoint(values[middle - 1], values[middle]),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / 1024.0 / 1024.0
 }
 
 fn print(report: &Report) {
@@ -443,13 +352,6 @@ fn print(report: &Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_median_is_the_middle_one() {
-        assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-12);
-        assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-12);
-        assert!(median(Vec::new()).is_nan());
-    }
 
     #[test]
     fn what_a_program_tells_is_read_or_its_complaint_shown() {

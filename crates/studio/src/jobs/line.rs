@@ -64,12 +64,18 @@ pub(crate) async fn join(
             return Ok(Err(NotNow::TooFast { retry_after_s }));
         }
     };
-    if let Some(why) = not_now(tx, limits, person, now).await? {
+    let (own, all, served): (i64, i64, i64) = on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT (SELECT COUNT(*) FROM job WHERE state = 'queued' AND person_id = $1), \
+             (SELECT COUNT(*) FROM job WHERE state = 'queued'), turn FROM queue WHERE id = 1",
+        )
+        .bind(person.to_string())
+        .fetch_one(conn)
+        .await
+    })?;
+    if let Some(why) = not_now(tx, limits, (person, own), all, now).await? {
         return Ok(Err(why));
     }
-    let served: i64 = on!(tx, conn => {
-        sqlx::query_scalar("SELECT turn FROM queue WHERE id = 1").fetch_one(conn).await
-    })?;
     let turn = turn.max(served);
     on!(tx, conn => {
         sqlx::query("UPDATE person SET turn = $2, paced_until_ms = $3 WHERE id = $1")
@@ -86,15 +92,10 @@ pub(crate) async fn join(
 async fn not_now(
     tx: &mut Tx,
     limits: &Limits,
-    person: PersonId,
+    (person, own): (PersonId, i64),
+    all: i64,
     now: Moment,
 ) -> Result<Option<NotNow>, Failure> {
-    let own: i64 = on!(tx, conn => {
-        sqlx::query_scalar("SELECT COUNT(*) FROM job WHERE state = 'queued' AND person_id = $1")
-            .bind(person.to_string())
-            .fetch_one(conn)
-            .await
-    })?;
     if own >= i64::from(limits.max_waiting_jobs_each) {
         let first: Option<String> = on!(tx, conn => {
             sqlx::query_scalar(
@@ -114,37 +115,50 @@ async fn not_now(
             retry_after_s: estimate(tx, ahead + 1, now).await?,
         }));
     }
-    let all = length(tx).await?;
     full(tx, all, all >= i64::from(limits.max_waiting_jobs), now).await
 }
 
-/// Whether the line, with the new job of this transaction in it, is longer than it may be. From here
-/// to the end of the transaction nobody else joins.
-pub(crate) async fn too_long(
-    tx: &mut Tx,
-    limits: &Limits,
-    now: Moment,
-) -> Result<Option<NotNow>, Failure> {
-    on!(tx, conn => {
-        sqlx::query("UPDATE queue SET turn = turn WHERE id = 1")
-            .execute(conn)
-            .await
-            .map(|done| done.rows_affected())
-    })?;
-    let others = length(tx).await? - 1;
-    full(
-        tx,
-        others,
-        others >= i64::from(limits.max_waiting_jobs),
-        now,
-    )
-    .await
+/// Held by whoever joins the line.
+const JOINING: i64 = 0x7069_6e68_6f6c_6532;
+/// More than a database server runs transactions at once. While the line may grow by as many, all may
+/// join together; beyond that, one after the other, and none sees less than there is.
+const MAX_JOINING: i64 = 1_000;
+
+/// How jobs join the line where several processes take orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Joining {
+    Together,
+    Alone,
 }
 
-async fn length(tx: &mut Tx) -> Result<i64, Failure> {
-    Ok(on!(tx, conn => {
+/// What the last look at the line says, before a job is in it.
+pub(crate) enum LastLook {
+    Joined,
+    /// Only whoever joins alone can tell whether there is room.
+    Crowded,
+    Full(NotNow),
+}
+
+/// Looks at the line with the new job of this transaction in it. Its lock is the transaction's last.
+pub(crate) async fn look(
+    tx: &mut Tx,
+    limits: &Limits,
+    joining: Joining,
+    now: Moment,
+) -> Result<LastLook, Failure> {
+    match joining {
+        Joining::Together => tx.share(JOINING).await?,
+        Joining::Alone => tx.seclude(JOINING).await?,
+    }
+    let all: i64 = on!(tx, conn => {
         sqlx::query_scalar("SELECT COUNT(*) FROM job WHERE state = 'queued'").fetch_one(conn).await
-    })?)
+    })?;
+    let max = i64::from(limits.max_waiting_jobs);
+    if joining == Joining::Together && all + MAX_JOINING > max {
+        return Ok(LastLook::Crowded);
+    }
+    let full = full(tx, all - 1, all > max, now).await?;
+    Ok(full.map_or(LastLook::Joined, LastLook::Full))
 }
 
 async fn full(

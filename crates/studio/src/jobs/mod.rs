@@ -21,6 +21,7 @@ use domain::prompt::Prompt;
 use tokio::sync::watch;
 
 use self::progress::{Progress, Sketch};
+use self::queue::NewJob;
 use crate::credits::{self, Charge};
 use crate::pictures::{self, Picture};
 use crate::{Failure, Studio};
@@ -132,6 +133,41 @@ pub async fn find(studio: &Studio, person: PersonId, id: JobId) -> Result<Option
     })?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(whole(&mut tx, row).await?))
+}
+
+/// A job that was just written down, with its place in the line.
+pub(crate) async fn new(
+    studio: &Studio,
+    new: NewJob,
+    charge: Option<Charge>,
+) -> Result<Job, Failure> {
+    let mut tx = studio.db.read().await?;
+    let ahead = line::ahead(&mut tx, &new.id.to_string()).await?;
+    Ok(Job {
+        id: new.id,
+        person: new.person,
+        state: State::Queued,
+        model: new.model,
+        prompt: new.prompt,
+        negative_prompt: new.negative_prompt,
+        size: new.size,
+        count: new.count,
+        steps: new.steps,
+        guidance: new.guidance,
+        seed: new.seed,
+        ancestors: new.ancestors,
+        previews: new.previews,
+        attempts: 0,
+        claims: 0,
+        ahead,
+        unknown_words: Vec::new(),
+        error: None,
+        created: new.created,
+        started: None,
+        finished: None,
+        charge,
+        pictures: Vec::new(),
+    })
 }
 
 /// A job with its pictures, or its place in the line.
@@ -248,6 +284,19 @@ pub async fn remove(studio: &Studio, person: PersonId, id: JobId) -> Result<Remo
 
 /// Waits until a job is over. `None` where the person has no such job.
 pub async fn wait(studio: &Studio, person: PersonId, id: JobId) -> Result<Option<Job>, Failure> {
+    wait_with(studio, person, id, None).await
+}
+
+/// As [`wait`], for somebody who follows the job already, perhaps.
+pub async fn wait_with(
+    studio: &Studio,
+    person: PersonId,
+    id: JobId,
+    live: Option<watch::Receiver<Progress>>,
+) -> Result<Option<Job>, Failure> {
+    if let Some(mut live) = live {
+        let _ = live.wait_for(|progress| progress.state.is_final()).await;
+    }
     loop {
         let found = find(studio, person, id).await?;
         let Some(mut live) = found.as_ref().and_then(|job| follow(studio, job)) else {

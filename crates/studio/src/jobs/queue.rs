@@ -1,8 +1,8 @@
 //! The queue: rows of `job`, and nothing besides. Each function here is one transaction.
 //!
 //! Rows are locked in this order, lest two wait for each other: the person, the request that may
-//! come again, the job, the balance, the line. Whoever claims locks the line and then jobs that
-//! wait; those are held by whoever cancels them alone, who never waits for the line.
+//! come again, the job, the balance, the line's end. Whoever claims locks the line's head and then
+//! jobs that wait; those are held by whoever cancels them alone, who waits for neither.
 
 use std::collections::HashMap;
 
@@ -13,11 +13,11 @@ use domain::model::ModelName;
 use domain::picture::Size;
 use domain::prompt::Prompt;
 
-use super::line::{self, NotNow};
+use super::line::{self, Joining, LastLook, NotNow};
 use super::nodes::Notice;
 use super::repeat::{self, Name};
 use super::{Job, JobError, JobRow, State};
-use crate::credits::{self, Held, NewHold, Quote, Refusal};
+use crate::credits::{self, Charge, Held, NewHold, Quote, Refusal};
 use crate::pictures::{self, NewPicture};
 use crate::{Failure, Studio, failpoint};
 
@@ -45,7 +45,8 @@ pub struct NewJob {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enqueued {
-    Accepted,
+    /// With what it costs, where it is not free.
+    Accepted(Option<Charge>),
     /// Another request of the same name came first.
     Known,
     /// Not now: too much waits already.
@@ -59,16 +60,33 @@ pub async fn enqueue(
     job: &NewJob,
     name: Option<&Name>,
 ) -> Result<Enqueued, Failure> {
+    for joining in [Joining::Together, Joining::Alone] {
+        if let Some(enqueued) = join(studio, job, name, joining).await? {
+            return Ok(enqueued);
+        }
+    }
+    Err(Failure::Row(
+        "the line, crowded for who was alone".to_owned(),
+    ))
+}
+
+/// `None` where the job has to join the line alone: then nothing was written.
+async fn join(
+    studio: &Studio,
+    job: &NewJob,
+    name: Option<&Name>,
+    joining: Joining,
+) -> Result<Option<Enqueued>, Failure> {
     let mut tx = studio.db.write().await?;
     let joined = line::join(&mut tx, &studio.limits, job.person, job.count, job.created).await?;
     let place = match joined {
         Ok(place) => place,
-        Err(why) => return Ok(Enqueued::NotNow(why)),
+        Err(why) => return Ok(Some(Enqueued::NotNow(why))),
     };
     if let Some(name) = name
         && repeat::is_known(studio, &mut tx, job.person, name).await?
     {
-        return Ok(Enqueued::Known);
+        return Ok(Some(Enqueued::Known));
     }
     on!(tx, conn => {
         sqlx::query(
@@ -101,7 +119,7 @@ pub async fn enqueue(
     if let Some(name) = name
         && !repeat::remember(studio, &mut tx, job.person, job.id, name).await?
     {
-        return Ok(Enqueued::Known);
+        return Ok(Some(Enqueued::Known));
     }
     let hold = NewHold {
         job: job.id,
@@ -110,20 +128,28 @@ pub async fn enqueue(
         model: &job.model,
         quote: job.quote,
     };
-    if let Held::Refused(refusal) = credits::hold(studio, &mut tx, &hold).await? {
-        return Ok(Enqueued::Refused(refusal));
-    }
+    let charge = match credits::hold(studio, &mut tx, &hold).await? {
+        Held::Free => None,
+        Held::Held => Some(Charge {
+            price: job.quote.price,
+            quoted: job.quote.total(),
+            charged: None,
+        }),
+        Held::Refused(refusal) => return Ok(Some(Enqueued::Refused(refusal))),
+    };
     // Where others write at the same time, they were not counted before.
-    if studio.db.is_shared()
-        && let Some(why) = line::too_long(&mut tx, &studio.limits, job.created).await?
-    {
-        return Ok(Enqueued::NotNow(why));
+    if studio.db.is_shared() {
+        match line::look(&mut tx, &studio.limits, joining, job.created).await? {
+            LastLook::Joined => {}
+            LastLook::Crowded => return Ok(None),
+            LastLook::Full(why) => return Ok(Some(Enqueued::NotNow(why))),
+        }
     }
     tx.tell(&Notice::Arrived.text()).await?;
     failpoint::here("enqueue-uncommitted");
     tx.commit().await?;
     failpoint::here("enqueue-committed");
-    Ok(Enqueued::Accepted)
+    Ok(Some(Enqueued::Accepted(charge)))
 }
 
 /// Jobs that are looked at for one batch.
@@ -260,8 +286,8 @@ async fn batch(
     Ok(taken)
 }
 
-/// What became of a job that was drawn.
-#[derive(Debug)]
+/// What a job brought.
+#[derive(Debug, Default)]
 pub struct Outcome {
     pub pictures: Vec<NewPicture>,
     pub unknown_words: Vec<String>,
@@ -281,17 +307,73 @@ pub enum Finished {
     Lost,
 }
 
-/// Records what a job brought.
-pub async fn finish(studio: &Studio, job: &Job, outcome: &Outcome) -> Result<Finished, Failure> {
-    let mut tx = studio.db.write().await?;
-    if repeat::forget_if_left(&mut tx, job.id).await? {
-        return give_up(studio, tx, job).await;
+impl Outcome {
+    #[must_use]
+    pub const fn state(&self) -> State {
+        if self.pictures.is_empty() {
+            State::Failed
+        } else {
+            State::Done
+        }
     }
-    let state = if outcome.pictures.is_empty() {
-        State::Failed
-    } else {
-        State::Done
-    };
+}
+
+/// Records what jobs brought that were drawn together: all of them, or none where it fails. The jobs
+/// stand in the order in which they were claimed.
+pub async fn finish(studio: &Studio, drawn: &[(&Job, Outcome)]) -> Result<Vec<Finished>, Failure> {
+    let mut tx = studio.db.write().await?;
+    let mut ends = Vec::new();
+    for (job, _) in drawn {
+        ends.push(match repeat::forget_if_left(&mut tx, job).await? {
+            true => Finished::GivenUp,
+            false => Finished::Recorded,
+        });
+    }
+    for ((job, outcome), end) in drawn.iter().zip(&mut ends) {
+        let cancelled = Outcome::default();
+        let (state, outcome) = match end {
+            Finished::GivenUp => (State::Cancelled, &cancelled),
+            _ => (outcome.state(), outcome),
+        };
+        if !end_drawn(studio, &mut tx, job, state, outcome).await? {
+            *end = Finished::Lost;
+        }
+    }
+    let mut to_settle: Vec<_> = drawn.iter().zip(&ends).collect();
+    // In the same order for everybody, lest two wait for each other's balances.
+    to_settle.sort_by_key(|((job, _), _)| (job.person, job.id));
+    for ((job, outcome), end) in to_settle {
+        let (delivered, notice) = match end {
+            Finished::Recorded => (outcome.pictures.len(), Notice::Over(job.id)),
+            Finished::GivenUp => (0, Notice::Cancelled(job.id)),
+            Finished::Lost => continue,
+        };
+        let delivered = u32::try_from(delivered).unwrap_or(u32::MAX);
+        credits::settle(studio, &mut tx, job.id, delivered).await?;
+        tx.tell(&notice.text()).await?;
+    }
+    let is_given_up = ends.contains(&Finished::GivenUp);
+    failpoint::here("finish-uncommitted");
+    if is_given_up {
+        failpoint::here("give-up-uncommitted");
+    }
+    tx.commit().await?;
+    failpoint::here("finish-committed");
+    if is_given_up {
+        failpoint::here("give-up-committed");
+    }
+    Ok(ends)
+}
+
+/// Ends a job that this claim has drawn, and writes its pictures down; `false` where the claim no
+/// longer counts.
+async fn end_drawn(
+    studio: &Studio,
+    tx: &mut Tx,
+    job: &Job,
+    state: State,
+    outcome: &Outcome,
+) -> Result<bool, Failure> {
     let words = serde_json::to_string(&outcome.unknown_words).unwrap_or_else(|_| "[]".to_owned());
     let changed = on!(tx, conn => {
         sqlx::query(
@@ -311,42 +393,12 @@ pub async fn finish(studio: &Studio, job: &Job, outcome: &Outcome) -> Result<Fin
         .map(|done| done.rows_affected())
     })?;
     if changed == 0 {
-        return Ok(Finished::Lost);
+        return Ok(false);
     }
     for picture in &outcome.pictures {
-        pictures::insert(&mut tx, picture).await?;
+        pictures::insert(tx, picture).await?;
     }
-    let delivered = u32::try_from(outcome.pictures.len()).unwrap_or(u32::MAX);
-    credits::settle(studio, &mut tx, job.id, delivered).await?;
-    tx.tell(&Notice::Over(job.id).text()).await?;
-    failpoint::here("finish-uncommitted");
-    tx.commit().await?;
-    failpoint::here("finish-committed");
-    Ok(Finished::Recorded)
-}
-
-async fn give_up(studio: &Studio, mut tx: Tx, job: &Job) -> Result<Finished, Failure> {
-    let changed = on!(tx, conn => {
-        sqlx::query(
-            "UPDATE job SET state = 'cancelled', finished_ms = $2, worker = NULL, \
-             lease_until_ms = NULL WHERE id = $1 AND state = 'drawing' AND claims = $3",
-        )
-        .bind(job.id.to_string())
-        .bind(studio.clock.now().as_millis())
-        .bind(job.claims)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected())
-    })?;
-    if changed == 0 {
-        return Ok(Finished::Lost);
-    }
-    credits::settle(studio, &mut tx, job.id, 0).await?;
-    tx.tell(&Notice::Cancelled(job.id).text()).await?;
-    failpoint::here("give-up-uncommitted");
-    tx.commit().await?;
-    failpoint::here("give-up-committed");
-    Ok(Finished::GivenUp)
+    Ok(true)
 }
 
 /// Marks a person's job as cancelled; `false` where it was over already or is not theirs.

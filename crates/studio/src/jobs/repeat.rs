@@ -12,7 +12,7 @@ use db::{Tx, on};
 use domain::ids::{JobId, PersonId};
 use sha2::{Digest, Sha256};
 
-use super::State;
+use super::{Job, State};
 use crate::{Failure, Studio};
 
 /// For how long the name of a request means that request.
@@ -218,14 +218,18 @@ pub(crate) async fn forget(tx: &mut Tx, job: JobId, asked: i64) -> Result<bool, 
     Ok(forgotten > 0)
 }
 
-/// As [`forget`], whoever asked before.
-pub(crate) async fn forget_if_left(tx: &mut Tx, job: JobId) -> Result<bool, Failure> {
+/// As [`forget`], whoever asked before, while the job is this claim's.
+pub(crate) async fn forget_if_left(tx: &mut Tx, job: &Job) -> Result<bool, Failure> {
     let forgotten = on!(tx, conn => {
-        sqlx::query("DELETE FROM repeat WHERE job_id = $1 AND present <= 0")
-            .bind(job.to_string())
-            .execute(conn)
-            .await
-            .map(|done| done.rows_affected())
+        sqlx::query(
+            "DELETE FROM repeat WHERE job_id = $1 AND present <= 0 AND EXISTS \
+             (SELECT 1 FROM job WHERE id = $1 AND state = 'drawing' AND claims = $2)",
+        )
+        .bind(job.id.to_string())
+        .bind(job.claims)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
     })?;
     Ok(forgotten > 0)
 }

@@ -78,7 +78,7 @@ async fn drawn(
         accepted(&site, origin, &placed.job)
     } else {
         let whose = (person, standing);
-        answered(&site, whose, origin, answer, &placed.job, hang_up).await?
+        answered(&site, whose, origin, answer, placed, hang_up).await?
     };
     if is_repeated {
         response
@@ -106,11 +106,11 @@ async fn answered(
     (person, standing): (PersonId, Standing),
     origin: &Origin,
     answer: Answer,
-    job: &Job,
+    Placed { job, live, .. }: Placed,
     hang_up: HangUp,
 ) -> Result<Response, Problem> {
     let over = tokio::select! {
-        over = jobs::wait(&site.studio, person, job.id) => over?.ok_or_else(Problem::no_job)?,
+        over = jobs::wait_with(&site.studio, person, job.id, live) => over?.ok_or_else(Problem::no_job)?,
         () = site.stop.set() => return Err(Problem::stopping()),
         () = standing.ended() => {
             hang_up.for_good();
