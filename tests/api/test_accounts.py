@@ -45,14 +45,15 @@ def test_promise_acc_01_a_person_signs_up_by_mail(tmp_path, mailbox):
             form = {"address": "op@example.org", "password": PASSWORD, "adopt": "1"}
             assert operator.post(welcome, data=form).status_code == 303
         with httpx2.Client(base_url=program.url, headers=FORM, timeout=120) as anna:
-            assert anna.get("/").headers["location"] == "/sign-in"
+            assert "Create an account" in anna.get("/").text
+            assert anna.get("/pictures").headers["location"] == "/sign-in?next=%2Fpictures"
             form = {"address": ANNA, "password": PASSWORD, "born": "1990-05-17"}
             assert anna.post("/sign-up", data=form).status_code == 200
             letter = wait_for(lambda: mailbox.to(ANNA), "the letter to sign up")[0]
             assert "<img" not in letter.get_body(("html",)).get_content()
             opened = anna.post(link(plain(letter)), data={"password": PASSWORD})
             assert opened.status_code == 303
-            assert anna.get("/").status_code == 200
+            assert anna.get("/pictures").status_code == 200
             kept = b"".join(file.read_bytes() for file in program.data.glob("pinhole.db*"))
             assert PASSWORD.encode() not in kept
             for cookie in anna.cookies.values():
