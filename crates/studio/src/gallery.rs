@@ -94,17 +94,19 @@ async fn rows(
     (from, before): (Option<PictureId>, Option<PictureId>),
     limit: u32,
 ) -> Result<Vec<PictureRow>, Failure> {
-    // '~' sorts after every id, and nothing before the empty text.
+    // '~' sorts after every id, and nothing before the empty text. The pictures are chosen before they
+    // are joined, lest Postgres read all of a person's jobs for one page.
     let before = before.map_or_else(|| "~".to_owned(), |id| id.to_string());
     let from = from.map_or_else(String::new, |id| id.to_string());
     let mut tx = studio.db.read().await?;
     Ok(if wanted.only_favourites {
         on!(tx, conn => {
             sqlx::query_as(
-                "SELECT picture.*, job.model, job.prompt, job.ancestors, hold.price FROM picture \
+                "SELECT picture.*, job.model, job.prompt, job.ancestors, hold.price FROM \
+                 (SELECT * FROM picture WHERE person_id = $1 AND id < $2 AND id >= $3 \
+                 AND favourite = 1 ORDER BY id DESC LIMIT $4) AS picture \
                  JOIN job ON job.id = picture.job_id LEFT JOIN hold ON hold.job_id = job.id \
-                 WHERE picture.person_id = $1 AND picture.id < $2 AND picture.id >= $3 \
-                 AND picture.favourite = 1 ORDER BY picture.id DESC LIMIT $4",
+                 ORDER BY picture.id DESC",
             )
             .bind(person.to_string())
             .bind(before)
@@ -116,10 +118,11 @@ async fn rows(
     } else {
         on!(tx, conn => {
             sqlx::query_as(
-                "SELECT picture.*, job.model, job.prompt, job.ancestors, hold.price FROM picture \
+                "SELECT picture.*, job.model, job.prompt, job.ancestors, hold.price FROM \
+                 (SELECT * FROM picture WHERE person_id = $1 AND id < $2 AND id >= $3 \
+                 ORDER BY id DESC LIMIT $4) AS picture \
                  JOIN job ON job.id = picture.job_id LEFT JOIN hold ON hold.job_id = job.id \
-                 WHERE picture.person_id = $1 AND picture.id < $2 AND picture.id >= $3 \
-                 ORDER BY picture.id DESC LIMIT $4",
+                 ORDER BY picture.id DESC",
             )
             .bind(person.to_string())
             .bind(before)

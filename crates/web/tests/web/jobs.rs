@@ -72,6 +72,8 @@ async fn one_stream_follows_several_jobs_and_shows_them_on_their_way() {
         .await;
     assert_eq!(page.status, 201);
     stage.begun(id(&stage.jobs().await[0])).await;
+    // Ids sort by time.
+    stage.studio.clock.advance_millis(1);
     let other = ordered(&stage, json!({ "prompt": "a dog", "steps": 2 })).await;
     assert_eq!(
         (&other["status"], &other["jobs_ahead"]),
