@@ -123,7 +123,7 @@ pub(crate) fn start_log() {
 }
 
 async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
-    let listener = listen(args.listen, args.public_url.as_ref()).await?;
+    let listener = listen(args.listen, args.public_url.as_ref())?;
     let address = listener.local_addr()?;
     let _lock = place.claim()?;
     let mut studio = place.studio(&args.house).await?;
@@ -196,7 +196,7 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn listen(address: SocketAddr, public: Option<&PublicUrl>) -> anyhow::Result<TcpListener> {
+fn listen(address: SocketAddr, public: Option<&PublicUrl>) -> anyhow::Result<TcpListener> {
     match public {
         None if !address.ip().is_loopback() => bail!(
             "{address} can be reached from other machines. Say by which name they reach it, so \
@@ -209,21 +209,19 @@ async fn listen(address: SocketAddr, public: Option<&PublicUrl>) -> anyhow::Resu
         ),
         _ => {}
     }
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| match error.kind() {
-            ErrorKind::AddrInUse => anyhow::anyhow!(
-                "port {} is in use. Stop the program that uses it, or choose another port: \
+    connections::listen(address).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => anyhow::anyhow!(
+            "port {} is in use. Stop the program that uses it, or choose another port: \
              PINHOLE_LISTEN=127.0.0.1:8081 pinhole",
-                address.port()
-            ),
-            ErrorKind::PermissionDenied => anyhow::anyhow!(
-                "port {} needs more rights than this program has. Choose one above 1023: \
+            address.port()
+        ),
+        ErrorKind::PermissionDenied => anyhow::anyhow!(
+            "port {} needs more rights than this program has. Choose one above 1023: \
              PINHOLE_LISTEN=127.0.0.1:8080 pinhole",
-                address.port()
-            ),
-            _ => anyhow::anyhow!("{address} can't be listened on: {error}"),
-        })
+            address.port()
+        ),
+        _ => anyhow::anyhow!("{address} can't be listened on: {error}"),
+    })
 }
 
 /// What the page about models offers besides those that are here.

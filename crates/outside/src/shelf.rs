@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt, path::Path as Key};
@@ -78,6 +78,17 @@ impl Shelf {
         let keys = listed.map_ok(|found| found.location.to_string());
         keys.try_collect().await.map_err(ShelfError::from)
     }
+
+    /// The same, `many` at a time: there may be more than should be held in memory.
+    pub fn keys_by_many(
+        &self,
+        below: &str,
+        many: usize,
+    ) -> impl Stream<Item = Result<Vec<String>, ShelfError>> + Send + Unpin + 'static {
+        let listed = self.0.list(Some(&Key::from(below)));
+        let keys = listed.map_ok(|found| found.location.to_string());
+        keys.try_chunks(many).map_err(|broken| broken.1.into())
+    }
 }
 
 impl From<object_store::Error> for ShelfError {
@@ -120,6 +131,12 @@ mod tests {
                 shelf.keys("pictures").await.expect("lists"),
                 ["pictures/a.png"]
             );
+            for more in ["pictures/b.png", "pictures/c.png"] {
+                shelf.put(more, vec![4]).await.expect("puts");
+            }
+            let by_two = shelf.keys_by_many("pictures", 2).map_ok(|keys| keys.len());
+            let by_two: Vec<usize> = by_two.try_collect().await.expect("lists");
+            assert_eq!(by_two, [2, 1]);
             shelf.delete("pictures/a.png").await.expect("deletes");
             shelf
                 .delete("pictures/a.png")

@@ -37,6 +37,8 @@ pub mod drawing;
 
 pub mod pictures;
 
+mod orphans;
+
 pub mod gallery;
 
 pub mod archive;

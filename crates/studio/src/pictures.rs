@@ -17,7 +17,6 @@ use outside::shelf::ShelfError;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::accounts::portrait;
 use crate::jobs::{Job, queue};
 use crate::{Failure, Studio};
 
@@ -169,39 +168,6 @@ pub(crate) async fn discard(studio: &Studio, pictures: &[NewPicture]) {
             tracing::warn!(%error, "a file without a row stays until the next start");
         }
     }
-}
-
-/// From a file to its row it takes seconds.
-const ORPHAN_AGE_MS: i64 = 10 * 60_000;
-
-/// When the picture of a file was made, by its name.
-fn made(key: &str) -> Option<Moment> {
-    let name = key.rsplit('/').next()?.split('.').next()?;
-    name.parse().ok().map(|id: PictureId| id.made())
-}
-
-/// Deletes every file that no row knows. Where other processes may be about to write the row of a
-/// file, only files that are old enough for that to be long over.
-pub(crate) async fn sweep(studio: &Studio) -> Result<usize, Failure> {
-    let youngest = studio.clock.now().plus_millis(-ORPHAN_AGE_MS);
-    let mut swept = 0;
-    for key in studio.shelf.keys(FOLDER).await? {
-        if studio.db.is_shared() && made(&key).is_some_and(|made| made > youngest) {
-            continue;
-        }
-        let mut tx = studio.db.read().await?;
-        let known: i64 = on!(tx, conn => {
-            sqlx::query_scalar("SELECT COUNT(*) FROM picture WHERE blob = $1")
-                .bind(&key)
-                .fetch_one(conn)
-                .await
-        })?;
-        if known == 0 {
-            studio.shelf.delete(&key).await?;
-            swept += 1;
-        }
-    }
-    Ok(swept + portrait::sweep(studio).await?)
 }
 
 /// A person's picture; `None` where there is none, or where it is somebody else's.

@@ -40,7 +40,7 @@ const WARM_UP: usize = 4;
 const PEOPLE: usize = 64;
 /// Rows of pictures, and how often each page of them is asked for.
 const ROWS: [u32; 3] = [1_000, 100_000, 1_000_000];
-const PAGES: usize = 600;
+const PAGES: usize = 2_000;
 const PATHS: [(&str, &str); 2] = [("/pictures", "page"), ("/v1/pictures?limit=48", "API")];
 const GENERATIONS: &str = "/v1/images/generations";
 /// How long a program is left alone before its memory is read.

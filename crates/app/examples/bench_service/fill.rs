@@ -67,15 +67,16 @@ async fn fill(db: &Db, rows: i64) -> Result<()> {
         tx.commit().await?;
         from = to;
     }
-    // A Postgres server does so by itself, within a minute of such a change.
-    if db.is_shared() {
-        let mut tx = db.write().await?;
-        for statement in ["ANALYZE job", "ANALYZE picture"] {
-            on!(tx, conn => {
-                sqlx::query(statement).execute(conn).await.map(|done| done.rows_affected())
-            })?;
+    // A Postgres server does so by itself, some time after such a change, and then not while it is
+    // measured.
+    if let Db::Postgres(pool) = db {
+        for statement in [
+            "VACUUM (ANALYZE) job",
+            "VACUUM (ANALYZE) picture",
+            "CHECKPOINT",
+        ] {
+            sqlx::query(statement).execute(pool).await?;
         }
-        tx.commit().await?;
     }
     Ok(())
 }

@@ -16,24 +16,41 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use studio::jobs::worker::Stop;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tower::ServiceExt;
 
 /// Half of the files that a process may have open on most systems.
 const MAX_CONNECTIONS: usize = 512;
+/// Connections that wait in the kernel until they are accepted, where it lets as many. They take no
+/// file, and what they say is there by then.
+const BACKLOG: u32 = 4096;
 /// Connections that wait a moment for a place, before they are told to come back.
 const MAX_WAITING: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Connections that are being told so, and how long each may take to say what it wants, and then to
-/// hear the answer.
-const MAX_REFUSING: usize = 64;
-const HEARING: Duration = Duration::from_secs(5);
+/// Connections that are being told so; how long each may take to say what it wants, how much of that
+/// is heard, and how long it may take to hear the answer where more than that was to come.
+const MAX_REFUSING: usize = 256;
+const HEARING: Duration = Duration::from_secs(15);
+const MAX_HEARD: u64 = 64 << 10;
+const MAX_HEADERS: usize = 64;
 const REFUSAL: Duration = Duration::from_millis(100);
 const REFUSAL_BODY: &str = r#"{"error":{"message":"The server has as many connections as it can hold. Try again in a few seconds.","type":"server_error","param":null,"code":"too_many_connections"}}"#;
 /// How long to leave the listener alone after it failed, as when too many files are open.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// Listens at an address.
+pub(super) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restart need not wait until the connections of the former process are forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Answers until told to stop; then it accepts nobody new, and returns once every answer that was
 /// begun is given.
@@ -99,8 +116,10 @@ pub(super) async fn serve(
 
 /// Tells a client to come back. It may have gone away, or never read it.
 async fn refuse(mut stream: TcpStream) {
-    // Closed before it was asked, the connection would be reset, and the answer lost.
-    drop(timeout(HEARING, stream.read(&mut [0; 4096])).await);
+    // Closed before it was asked, or with words unread, the connection would be reset, and the answer
+    // lost.
+    let heard = timeout(HEARING, hear(&mut stream)).await;
+    let is_whole = matches!(heard, Ok(Ok(true)));
     let told = async {
         let head = format!(
             "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
@@ -110,10 +129,51 @@ async fn refuse(mut stream: TcpStream) {
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(REFUSAL_BODY.as_bytes()).await?;
         stream.shutdown().await?;
-        // So it would be with words unread.
-        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+        if !is_whole {
+            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+        }
+        Ok::<_, std::io::Error>(())
     };
     drop(timeout(REFUSAL, told).await);
+}
+
+/// Reads a request and forgets it; `false` where there is more of it than is heard.
+async fn hear(stream: &mut TcpStream) -> std::io::Result<bool> {
+    let mut stream = stream.take(MAX_HEARD);
+    let mut heard = Vec::new();
+    loop {
+        if stream.read_buf(&mut heard).await? == 0 {
+            return Ok(false);
+        }
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut request = httparse::Request::new(&mut headers);
+        let head = match request.parse(&heard) {
+            Ok(httparse::Status::Complete(head)) => head,
+            Ok(httparse::Status::Partial) => continue,
+            Err(_) => return Ok(false),
+        };
+        let Some(body) = body_bytes(request.headers) else {
+            return Ok(false);
+        };
+        let missing = (head as u64 + body).saturating_sub(heard.len() as u64);
+        let rest = tokio::io::copy(&mut stream.take(missing), &mut tokio::io::sink()).await?;
+        return Ok(rest == missing);
+    }
+}
+
+/// How long a body is; `None` where its head does not tell.
+fn body_bytes(headers: &[httparse::Header<'_>]) -> Option<u64> {
+    let of = |name: &str| {
+        let mut named = headers
+            .iter()
+            .filter(|header| header.name.eq_ignore_ascii_case(name));
+        named.next().map(|header| header.value)
+    };
+    match (of("transfer-encoding"), of("content-length")) {
+        (Some(_), _) => None,
+        (None, None) => Some(0),
+        (None, Some(length)) => std::str::from_utf8(length).ok()?.trim().parse().ok(),
+    }
 }
 
 /// The next connection.

@@ -2,7 +2,6 @@
 //! before the row that names it, deleted after, and swept where no row does.
 
 use db::on;
-use domain::clock::Moment;
 use domain::ids::{PersonId, PortraitId};
 use domain::picture::Format;
 use imaging::PortraitError as BadFile;
@@ -15,8 +14,6 @@ use crate::{Failure, Studio};
 pub(crate) const FOLDER: &str = "portraits";
 /// What a file may have that somebody sends.
 pub const MAX_BYTES: usize = 2 << 20;
-/// From a file to its row it takes seconds.
-const ORPHAN_AGE_MS: i64 = 10 * 60_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PortraitError {
@@ -134,29 +131,4 @@ pub(crate) fn id_of(key: &str) -> Option<PortraitId> {
         .strip_suffix(".webp")?
         .parse()
         .ok()
-}
-
-/// Deletes every portrait that no account names. Where other processes may be about to write the
-/// row of a file, only files that are old enough for that to be long over.
-pub(crate) async fn sweep(studio: &Studio) -> Result<usize, Failure> {
-    let youngest = studio.clock.now().plus_millis(-ORPHAN_AGE_MS);
-    let is_young = |made: Moment| studio.db.is_shared() && made > youngest;
-    let mut swept = 0;
-    for key in studio.shelf.keys(FOLDER).await? {
-        if id_of(&key).is_some_and(|id| is_young(id.made())) {
-            continue;
-        }
-        let mut tx = studio.db.read().await?;
-        let known: i64 = on!(tx, conn => {
-            sqlx::query_scalar("SELECT COUNT(*) FROM account WHERE portrait = $1")
-                .bind(&key)
-                .fetch_one(conn)
-                .await
-        })?;
-        if known == 0 {
-            studio.shelf.delete(&key).await?;
-            swept += 1;
-        }
-    }
-    Ok(swept)
 }

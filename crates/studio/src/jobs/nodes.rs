@@ -18,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use super::lease::{self, Abandoned};
 use super::worker::Stop;
 use super::{State, line, repeat};
-use crate::{Failure, Studio, pictures};
+use crate::{Failure, Studio, orphans};
 
 /// How soon a lost notice, or a dead process, is noticed without one.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -106,7 +106,7 @@ pub async fn attend(studio: &Studio, stop: &Stop) {
             _ = tell.tick(), if studio.db.is_shared() => tell_news(studio).await,
             _ = look.tick() => look_around(studio).await,
             _ = sweep.tick() => repeat::sweep(studio).await.map(|_| ()),
-            _ = files.tick(), if studio.db.is_shared() => pictures::sweep(studio).await.map(|_| ()),
+            _ = files.tick(), if studio.db.is_shared() => orphans::sweep(studio).await.map(|_| ()),
         };
         if let Err(error) = done {
             tracing::warn!(%error, "the state of the queue could not be read; trying again");

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::lease::{self, Abandoned};
 use super::{nodes, queue};
-use crate::{Failure, Studio, drawing, pictures, routing};
+use crate::{Failure, Studio, drawing, orphans, routing};
 
 /// How long to leave the database alone after it failed.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
@@ -50,7 +50,7 @@ pub async fn take_over(studio: &Studio) -> Result<(), Failure> {
         Abandoned::All
     };
     let jobs = lease::reclaim(studio, which).await?;
-    let swept = pictures::sweep(studio).await?;
+    let swept = orphans::sweep(studio).await?;
     if jobs > 0 || swept > 0 {
         tracing::info!(
             jobs,

@@ -1,6 +1,6 @@
 //! What a person takes away is gone: rows, words and files.
 
-use domain::ids::{JobId, PersonId};
+use domain::ids::{JobId, PersonId, PictureId};
 use studio::jobs::{self, Job, Removal, worker};
 use studio::order::{OrderForm, place};
 use studio::{gallery, pictures};
@@ -101,6 +101,34 @@ async fn a_file_that_stays_is_told_of_and_swept_at_the_next_start() {
     let stage = stage.restart().await;
     worker::take_over(&stage.studio).await.expect("takes over");
     assert_gone(&stage, job.id).await;
+}
+
+/// More files than are looked up together.
+#[tokio::test]
+async fn a_start_deletes_every_file_without_a_row_and_no_other() {
+    let stage = Stage::new().await;
+    let (stop, working) = work(&stage);
+    stage.painter.run_freely();
+    let job = drawn(&stage, "kept", 3).await;
+    stop.now();
+    working.await.expect("ends");
+    let studio = &stage.studio;
+    let long_ago = studio.clock.now().plus_millis(-24 * 60 * 60_000);
+    for _ in 0..1_100 {
+        let left_behind = PictureId::new(long_ago, &studio.randomness);
+        let file = format!("pictures/{left_behind}.png");
+        studio.shelf.put(&file, vec![1]).await.expect("puts");
+    }
+    let swept = worker::take_over(studio).await;
+    swept.expect("takes over");
+    let mut kept = studio.shelf.keys("pictures").await.expect("lists");
+    kept.sort_unstable();
+    let drawn = job.pictures.iter();
+    let mut drawn: Vec<String> = drawn
+        .map(|one| format!("pictures/{}.png", one.id))
+        .collect();
+    drawn.sort_unstable();
+    assert_eq!(kept, drawn);
 }
 
 async fn drawn(stage: &Stage, prompt: &str, count: u32) -> Job {
