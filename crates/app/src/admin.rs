@@ -162,6 +162,7 @@ pub(crate) fn run(command: &AdminCommand, place: &Place) -> Result<ExitCode> {
             AdminCommand::Credits(command) => on_credits(&studio, command).await,
         };
         studio.db.close().await;
+        studio.keys.close().await;
         text
     })?;
     writeln!(io::stdout().lock(), "{text}")?;

@@ -3,6 +3,7 @@
 
 mod admin;
 mod draw;
+mod keys;
 mod models;
 mod place;
 mod privacy;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use domain::painter::Painter;
 
-use crate::place::{Address, Place};
+use crate::place::{Address, KeyStoreArgs, Place};
 
 /// An AI image generator that anyone can run for other people.
 ///
@@ -47,6 +48,9 @@ struct Cli {
         value_name = "ADDRESS"
     )]
     database: Option<Address>,
+
+    #[command(flatten)]
+    key_store: KeyStoreArgs,
 }
 
 #[derive(Subcommand)]
@@ -63,6 +67,9 @@ enum Command {
     /// What operators do from the shell, also while the program serves
     #[command(subcommand)]
     Admin(admin::AdminCommand),
+    /// The keys by which everything of people is sealed: show them, exchange the outermost
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// What is kept of people, why and until when
     #[command(subcommand)]
     Privacy(privacy::PrivacyCommand),
@@ -74,7 +81,7 @@ enum Command {
 pub fn run(painter: Option<Arc<dyn Painter>>) -> ExitCode {
     let cli = Cli::parse();
     let models_dir = cli.data.join("models");
-    let place = Place::new(cli.data, cli.database, painter);
+    let place = Place::new(cli.data, cli.database, cli.key_store, painter);
     let ended = match cli.command {
         None => serve::run(&serve::ServeArgs::from_env(), &place),
         Some(Command::Serve(args)) => serve::run(&args, &place),
@@ -82,6 +89,7 @@ pub fn run(painter: Option<Arc<dyn Painter>>) -> ExitCode {
         Some(Command::Draw(args)) => draw::run(args, &models_dir),
         Some(Command::Models(command)) => models::run(command, &models_dir),
         Some(Command::Admin(command)) => admin::run(&command, &place),
+        Some(Command::Keys(command)) => keys::run(&command, &place),
         Some(Command::Privacy(command)) => privacy::run(&command),
     };
     ended.unwrap_or_else(|error| {

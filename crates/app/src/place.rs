@@ -1,7 +1,8 @@
 //! Where the rows and the files of a running house are, and the rules that hold in it.
 
 use std::fs::{self, File, TryLockError};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use studio::accounts::Gate;
 use studio::credits::PriceList;
 use studio::jobs::progress::Board;
 use studio::privacy::fence;
+use studio::privacy::keys::{KekSource, Keys, earlier};
 use studio::{Limits, Studio};
 
 /// A Postgres address. It may hold a password, so it can't be printed.
@@ -35,6 +37,26 @@ impl FromStr for Address {
             "a database address begins with postgres://; leave it out for a SQLite file in the data folder",
         )
     }
+}
+
+/// Where the keys are by which everything of people is sealed.
+#[derive(Args, Clone)]
+pub(crate) struct KeyStoreArgs {
+    /// File of the key-encryption keys; by default `kek` in the data folder, made at the first start.
+    /// PINHOLE_KEK holds the keys themselves instead, in base64
+    #[arg(long, global = true, env = "PINHOLE_KEK_FILE", value_name = "FILE")]
+    kek_file: Option<PathBuf>,
+
+    /// Address of the Postgres database of the key store; by default one beside the other, whose name
+    /// ends in _keys, made when it is missing
+    #[arg(
+        long,
+        global = true,
+        env = "PINHOLE_KEYS_DATABASE",
+        hide_env_values = true,
+        value_name = "ADDRESS"
+    )]
+    keys_database: Option<Address>,
 }
 
 /// What an operator sets for every process of a house.
@@ -97,6 +119,7 @@ impl HouseArgs {
 pub(crate) struct Place {
     pub(crate) data: PathBuf,
     location: Location,
+    key_store: KeyStoreArgs,
     /// Draws in place of the models that are here.
     painter: Option<Arc<dyn Painter>>,
 }
@@ -106,6 +129,7 @@ impl Place {
     pub(crate) fn new(
         data: PathBuf,
         database: Option<Address>,
+        key_store: KeyStoreArgs,
         painter: Option<Arc<dyn Painter>>,
     ) -> Self {
         let location = database.map_or_else(
@@ -115,6 +139,7 @@ impl Place {
         Self {
             data,
             location,
+            key_store,
             painter,
         }
     }
@@ -162,7 +187,14 @@ impl Place {
             Some(painter) => Arc::clone(painter),
             None => self.local_painter()?,
         };
-        self.open(house, Arc::new([painter])).await
+        let studio = self.open(house, Arc::new([painter])).await?;
+        let resumed = studio.keys.resume_rotation().await?;
+        if resumed > 0 {
+            tracing::info!(
+                "ended a rotation of keys that was broken off: {resumed} keys wrapped anew"
+            );
+        }
+        Ok(studio)
     }
 
     fn local_painter(&self) -> anyhow::Result<Arc<dyn Painter>> {
@@ -188,8 +220,10 @@ impl Place {
     ) -> anyhow::Result<Studio> {
         let db = self.database().await?;
         let (clock, randomness) = (Clock::system(), Randomness::system());
+        let keys = self.keys(&db, &clock).await?;
         let studio = Studio {
             db,
+            keys,
             shelf: Shelf::folder(&self.data.join("blobs"))?,
             painters,
             board: Board::of(NodeId::new(clock.now(), &randomness)),
@@ -200,7 +234,68 @@ impl Place {
             prices: Arc::new(PriceList::open(house.prices.as_deref())?),
         };
         fence::check(&studio).await?;
+        let sealed = earlier::seal(&studio).await?;
+        if sealed > 0 {
+            tracing::info!("sealed what earlier builds wrote: {sealed} rows and files");
+        }
         Ok(studio)
+    }
+
+    async fn keys(&self, db: &Db, clock: &Clock) -> anyhow::Result<Keys> {
+        let source = match std::env::var("PINHOLE_KEK") {
+            Ok(text) if !text.trim().is_empty() => KekSource::given(&text)?,
+            _ => KekSource::file(
+                self.key_store
+                    .kek_file
+                    .clone()
+                    .unwrap_or_else(|| self.data.join("kek")),
+            ),
+        };
+        let is_new = source.is_missing();
+        let store = self.key_store_beside(db).await?;
+        let keys = Keys::open(db, store, source, clock, &Randomness::system()).await?;
+        let place = keys.source().place();
+        if is_new {
+            tracing::warn!(
+                "made the key-encryption key in {place}: without it nothing of people can be read. Copy \
+                 it to where the backups of the data folder are not, or keep it there from the start: \
+                 PINHOLE_KEK_FILE=/path/to/file"
+            );
+        }
+        if keys.source().is_open_to_others() {
+            tracing::warn!("others on this machine can read {place}: chmod 600 {place}");
+        }
+        Ok(keys)
+    }
+
+    async fn key_store_beside(&self, db: &Db) -> anyhow::Result<Db> {
+        let (location, beside) = match (&self.key_store.keys_database, &self.location) {
+            (Some(_), Location::File(_)) => bail!(
+                "PINHOLE_KEYS_DATABASE names a Postgres database, but PINHOLE_DATABASE does not: name \
+                 both, or neither"
+            ),
+            (Some(Address(url)), Location::Postgres(_)) => (Location::Postgres(url.clone()), None),
+            (None, Location::Postgres(url)) => {
+                (Location::Postgres(db::beside(url)?), Some(url.as_str()))
+            }
+            (None, Location::File(_)) => {
+                let folder = self.data.join("keys");
+                make_private(&folder)
+                    .with_context(|| format!("the folder {} can't be made", folder.display()))?;
+                (Location::File(folder.join("keys.db")), None)
+            }
+        };
+        if db.is_shared() && location == self.location {
+            bail!(
+                "PINHOLE_KEYS_DATABASE names the database of the pictures: keys need one of their own"
+            );
+        }
+        Db::open_keys(&location, beside)
+            .await
+            .with_context(|| match &location {
+                Location::File(file) => format!("{} can't be used", file.display()),
+                Location::Postgres(_) => "the database of the keys can't be used".to_owned(),
+            })
     }
 
     pub(crate) const fn is_shared(&self) -> bool {
@@ -210,4 +305,16 @@ impl Place {
     pub(crate) fn models(&self) -> PathBuf {
         self.data.join("models")
     }
+}
+
+/// A folder for the owner alone.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
 }

@@ -192,6 +192,7 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
         tracing::warn!("some answers were cut off: their clients took too long");
     }
     studio.db.close().await;
+    studio.keys.close().await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -65,6 +65,7 @@ async fn work(args: &WorkArgs, place: &Place) -> anyhow::Result<()> {
         tracing::warn!("the drawing did not stop in time; another process takes it up");
     }
     studio.db.close().await;
+    studio.keys.close().await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -8,10 +8,12 @@
 //! credits, JSON as TEXT, `$1` placeholders, no `now()`, `CAST(SUM(x) AS BIGINT)`, `NULLS LAST`.
 
 pub mod dialect;
+mod keys;
 mod notice;
 mod open;
 pub mod testing;
 
+pub use keys::beside;
 pub use notice::{Ear, MAX_NOTICE_BYTES};
 pub use open::{Db, DbError, Location, Open, Tx};
 

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
@@ -10,12 +11,17 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection, Database, Postgres, Sqlite, Transaction};
 
+use crate::keys;
+
 const MAX_READERS: u32 = 4;
 const MAX_POSTGRES_CONNECTIONS: u32 = 16;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+const MAX_KEY_CONNECTIONS: u32 = 4;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
+static KEY_MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/keys");
 
 /// Where the rows are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +35,8 @@ pub enum Location {
 /// Names the schema that this program brings a database to.
 #[must_use]
 pub(crate) fn schema_fingerprint() -> String {
-    let checksums = MIGRATIONS.iter().flat_map(|one| one.checksum.iter());
+    let all = MIGRATIONS.iter().chain(KEY_MIGRATIONS.iter());
+    let checksums = all.flat_map(|one| one.checksum.iter());
     let mixed = checksums.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });
@@ -51,6 +58,16 @@ pub enum DbError {
         "The Postgres database sorts text by {found:?}; create it with LC_COLLATE 'C', so that ids sort the same everywhere."
     )]
     Collation { found: String },
+    #[error(
+        "The database {name} for keys is missing, and this role can't make it ({source}). Let somebody \
+         who may make databases run: CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' \
+         LC_COLLATE 'C' LC_CTYPE 'C' OWNER {role}"
+    )]
+    NoKeys {
+        name: String,
+        role: String,
+        source: sqlx::Error,
+    },
     #[error(transparent)]
     Statement(#[from] sqlx::Error),
 }
@@ -114,12 +131,28 @@ impl Db {
     /// Opens the database and brings its schema up to date.
     pub async fn open(location: &Location) -> Result<Self, DbError> {
         match location {
-            Location::File(path) => Self::open_sqlite(path).await,
-            Location::Postgres(url) => Self::open_postgres(url).await,
+            Location::File(path) => Self::open_sqlite(path, &MIGRATIONS).await,
+            Location::Postgres(url) => {
+                Self::open_postgres(url, &MIGRATIONS, MAX_POSTGRES_CONNECTIONS).await
+            }
         }
     }
 
-    async fn open_sqlite(path: &Path) -> Result<Self, DbError> {
+    /// Opens the key store. On Postgres it is made when it is missing, by way of the database
+    /// `beside` it, where one is named.
+    pub async fn open_keys(location: &Location, beside: Option<&str>) -> Result<Self, DbError> {
+        match location {
+            Location::File(path) => Self::open_sqlite(path, &KEY_MIGRATIONS).await,
+            Location::Postgres(url) => {
+                if let Some(beside) = beside {
+                    keys::make_missing(url, beside).await?;
+                }
+                Self::open_postgres(url, &KEY_MIGRATIONS, MAX_KEY_CONNECTIONS).await
+            }
+        }
+    }
+
+    async fn open_sqlite(path: &Path, migrations: &Migrator) -> Result<Self, DbError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -146,7 +179,7 @@ impl Db {
             .connect_with(options.clone())
             .await
             .map_err(DbError::Open)?;
-        MIGRATIONS.run(&writer).await?;
+        migrations.run(&writer).await?;
         let readers = pool(MAX_READERS)
             .connect_with(options.read_only(true))
             .await
@@ -154,10 +187,14 @@ impl Db {
         Ok(Self::Sqlite { readers, writer })
     }
 
-    async fn open_postgres(url: &str) -> Result<Self, DbError> {
+    async fn open_postgres(
+        url: &str,
+        migrations: &Migrator,
+        max_connections: u32,
+    ) -> Result<Self, DbError> {
         let options = PgConnectOptions::from_str(url).map_err(DbError::Open)?;
         let pool = PgPoolOptions::new()
-            .max_connections(MAX_POSTGRES_CONNECTIONS)
+            .max_connections(max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options)
             .await
@@ -170,7 +207,7 @@ impl Db {
         if found != "C" && found != "POSIX" {
             return Err(DbError::Collation { found });
         }
-        MIGRATIONS.run(&pool).await?;
+        migrations.run(&pool).await?;
         Ok(Self::Postgres(pool))
     }
 

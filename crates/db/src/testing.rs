@@ -72,6 +72,27 @@ impl TestDatabase {
     pub async fn open(&self) -> Result<Db, DbError> {
         Db::open(&self.location).await
     }
+
+    /// The key store that belongs to it. On Postgres it is a schema of the same database, which comes
+    /// with the template and so costs nothing.
+    pub async fn open_keys(&self) -> Result<Db, DbError> {
+        Db::open_keys(&self.keys_location(), None).await
+    }
+
+    #[must_use]
+    pub fn keys_location(&self) -> Location {
+        match &self.location {
+            Location::File(path) => Location::File(path.with_file_name("keys.db")),
+            Location::Postgres(url) => Location::Postgres(keys_schema(url)),
+        }
+    }
+}
+
+const KEYS_SCHEMA: &str = "keys";
+
+fn keys_schema(url: &str) -> String {
+    let next = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{next}options%5Bsearch_path%5D={KEYS_SCHEMA}")
 }
 
 /// The database that others are copied from: named after the migrations in it, so that new ones
@@ -101,7 +122,13 @@ async fn template(
         connection.execute(AssertSqlSafe(make)).await?;
         let address = options.clone().database(&draft);
         let db = Db::open(&Location::Postgres(open::url(&address))).await?;
+        if let Db::Postgres(pool) = &db {
+            let make = format!("CREATE SCHEMA {KEYS_SCHEMA}");
+            pool.execute(AssertSqlSafe(make)).await?;
+        }
         db.close().await;
+        let keys = Location::Postgres(keys_schema(&open::url(&address)));
+        Db::open_keys(&keys, None).await?.close().await;
         let done = format!("ALTER DATABASE {draft} RENAME TO {name}");
         connection.execute(AssertSqlSafe(done)).await?;
     }

@@ -3,6 +3,50 @@
 
 use std::fmt;
 
+/// Something personal that has no type of its own. It can't be printed: whoever shows it to its
+/// person says so by [`Personal::expose`].
+///
+/// ```compile_fail,E0277
+/// let name = domain::personal::Personal::new("Anna".to_owned());
+/// println!("{name}");
+/// ```
+///
+/// ```compile_fail,E0277
+/// let name = domain::personal::Personal::new("Anna".to_owned());
+/// let shown: String = name.to_string();
+/// ```
+///
+/// ```compile_fail,E0277
+/// let name = domain::personal::Personal::new("Anna".to_owned());
+/// let sent: String = name.into();
+/// ```
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Personal<T>(T);
+
+impl<T> Personal<T> {
+    #[must_use]
+    pub const fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// For showing it to the person whose it is, and for sealing it.
+    #[must_use]
+    pub const fn expose(&self) -> &T {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn into_exposed(self) -> T {
+        self.0
+    }
+}
+
+impl<T> fmt::Debug for Personal<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Personal(…)")
+    }
+}
+
 /// An e-mail address: plausible, at most [`Address::MAX_CHARS`], never proven by itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address(String);

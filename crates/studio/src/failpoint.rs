@@ -29,9 +29,9 @@ pub(crate) fn here(name: &'static str) {
 #[cfg(not(debug_assertions))]
 pub(crate) const fn here(_name: &'static str) {}
 
-/// Every point, in the order in which a job meets them.
+/// Every point, in the order in which a job meets them; then those of everything else.
 #[cfg(debug_assertions)]
-const POINTS: [&str; 14] = [
+const POINTS: [&str; 20] = [
     "enqueue-uncommitted",
     "enqueue-committed",
     "claim-uncommitted",
@@ -46,4 +46,10 @@ const POINTS: [&str; 14] = [
     "cancel-committed",
     "put-back-uncommitted",
     "reclaim-uncommitted",
+    "pictures-deleted",
+    "sealing-noted",
+    "rotation-begun",
+    "rotation-some",
+    "shredding-noted",
+    "shredding-done",
 ];

@@ -64,8 +64,16 @@ pub async fn search(
     while looked_through < MAX_LOOKED_THROUGH {
         let rows = rows(studio, person, wanted, (from, before), at_once).await?;
         let is_end = rows.len() < at_once as usize;
+        let jobs: Vec<&str> = rows.iter().map(|row| row.job_id.as_str()).collect();
+        let keys = studio.keys.objects(&jobs).await?;
         for row in rows {
-            let picture = row.into_picture()?;
+            // Without its keys it was deleted just now, or is about to be.
+            let Some(keys) = keys.get(&row.job_id) else {
+                looked_through += 1;
+                before = Some(row.id()?);
+                continue;
+            };
+            let picture = row.into_picture(keys)?;
             let is_full = items.len() >= limit as usize;
             if is_full && sieve.lets_through(&picture) {
                 let next = items.last().map(|last: &Picture| last.id);

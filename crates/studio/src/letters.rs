@@ -12,7 +12,11 @@ use outside::mail::{MailError, Post, Sheet};
 use serde::{Deserialize, Serialize};
 
 use crate::jobs::worker::Stop;
+use crate::privacy::keys::{Cipher, KeyError, Place, Sealed};
 use crate::{Failure, Studio};
+
+const ADDRESS: Place = Place::new("letter", "address");
+const FIELDS: Place = Place::new("letter", "fields");
 
 /// What a letter says; the words are in the catalogue of texts.
 #[derive(Clone, Serialize, Deserialize)]
@@ -134,16 +138,20 @@ pub(crate) async fn enqueue(
 ) -> Result<(), Failure> {
     let now = studio.clock.now();
     let fields = serde_json::to_string(letter).map_err(|e| Failure::Row(e.to_string()))?;
+    let id = LetterId::new(now, &studio.randomness).to_string();
+    let cipher = studio.keys.of_whom(person).await?;
+    let sealed = address.map(|address| cipher.seal(ADDRESS, &id, address.expose()));
+    let fields = cipher.seal(FIELDS, &id, &fields);
     on!(tx, conn => {
         sqlx::query(
             "INSERT INTO letter (id, person_id, address, kind, fields, state, attempts, created_ms, \
              due_ms) VALUES ($1, $2, $3, $4, $5, 'waiting', 0, $6, $6)",
         )
-        .bind(LetterId::new(now, &studio.randomness).to_string())
+        .bind(&id)
         .bind(person.map(|id| id.to_string()))
-        .bind(address.map(Address::expose))
+        .bind(sealed.as_ref().map(Sealed::as_str))
         .bind(letter.kind())
-        .bind(fields)
+        .bind(fields.as_str())
         .bind(now.as_millis())
         .execute(conn)
         .await
@@ -155,6 +163,7 @@ pub(crate) async fn enqueue(
 #[derive(sqlx::FromRow)]
 struct LetterRow {
     id: String,
+    person_id: Option<String>,
     address: String,
     fields: String,
     state: String,
@@ -164,15 +173,31 @@ struct LetterRow {
 }
 
 impl LetterRow {
-    fn into_posted(self) -> Result<Posted, Failure> {
+    /// `None` where it was to somebody who is being erased: nobody can read it any more.
+    async fn cipher(&self, studio: &Studio) -> Result<Option<Cipher>, Failure> {
+        let bad = |_| Failure::Row(format!("person of {}", self.id));
+        let person = self.person_id.as_deref().map(str::parse).transpose();
+        match studio.keys.of_whom(person.map_err(bad)?).await {
+            Ok(cipher) => Ok(Some(cipher)),
+            Err(KeyError::Gone(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn into_posted(self, cipher: &Cipher) -> Result<Posted, Failure> {
         let row = |what: &str| Failure::Row(format!("{what} of {}", self.id));
+        let address = cipher.open(ADDRESS, &self.id, &self.address)?;
+        let letter = match self.fields.as_str() {
+            "" => None,
+            fields => {
+                let fields = cipher.open(FIELDS, &self.id, fields)?;
+                Some(serde_json::from_str(fields.expose()).map_err(|_| row("fields"))?)
+            }
+        };
         Ok(Posted {
             id: self.id.parse().map_err(|_| row("id"))?,
-            address: Address::new(&self.address).map_err(|_| row("address"))?,
-            letter: match self.fields.as_str() {
-                "" => None,
-                fields => Some(serde_json::from_str(fields).map_err(|_| row("fields"))?),
-            },
+            address: Address::new(address.expose()).map_err(|_| row("address"))?,
+            letter,
             state: match self.state.as_str() {
                 "waiting" => LetterState::Waiting,
                 "sent" => LetterState::Sent,
@@ -194,7 +219,14 @@ pub async fn recent(studio: &Studio, limit: u32) -> Result<Vec<Posted>, Failure>
             .fetch_all(conn)
             .await
     })?;
-    rows.into_iter().map(LetterRow::into_posted).collect()
+    drop(tx);
+    let mut letters = Vec::new();
+    for row in rows {
+        if let Some(cipher) = row.cipher(studio).await? {
+            letters.push(row.into_posted(&cipher)?);
+        }
+    }
+    Ok(letters)
 }
 
 /// The words of a letter: subject, plain text, HTML.
@@ -283,9 +315,15 @@ async fn claim_due(studio: &Studio) -> Result<Vec<Posted>, Failure> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
+    let mut readable = Vec::new();
+    for row in rows {
+        if let Some(cipher) = row.cipher(studio).await? {
+            readable.push((row, cipher));
+        }
+    }
     let mut tx = studio.db.write().await?;
     let mut claimed = Vec::new();
-    for row in rows {
+    for (row, cipher) in readable {
         let taken = on!(tx, conn => {
             sqlx::query(
                 "UPDATE letter SET due_ms = $2, attempts = attempts + 1 \
@@ -299,7 +337,7 @@ async fn claim_due(studio: &Studio) -> Result<Vec<Posted>, Failure> {
             .map(|done| done.rows_affected())
         })?;
         if taken == 1 {
-            claimed.push(row.into_posted()?);
+            claimed.push(row.into_posted(&cipher)?);
         }
     }
     tx.commit().await?;

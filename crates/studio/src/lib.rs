@@ -60,6 +60,7 @@ use outside::shelf::{Shelf, ShelfError};
 #[derive(Clone, Debug)]
 pub struct Studio {
     pub db: Db,
+    pub keys: privacy::keys::Keys,
     pub shelf: Shelf,
     pub painters: Arc<[Arc<dyn Painter>]>,
     pub clock: Clock,
@@ -123,6 +124,8 @@ impl Default for Limits {
 pub enum Failure {
     #[error(transparent)]
     Db(#[from] DbError),
+    #[error(transparent)]
+    Keys(#[from] privacy::keys::KeyError),
     #[error(transparent)]
     Shelf(#[from] ShelfError),
     #[error(transparent)]

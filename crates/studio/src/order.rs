@@ -181,8 +181,15 @@ pub async fn place_once(
     let max_credits = form.max_credits;
     let new = check(studio, person, form, &card)?;
     within(studio, &new, max_credits).await?;
+    // Before the transaction, in one commit with whoever orders at the same moment.
+    let keys = studio.keys.make_job(person, new.id, new.count).await;
+    let keys = keys.map_err(Failure::from)?;
     let expected = studio.board.expect(new.id, new.count);
-    let charge = match queue::enqueue(studio, &new, name).await? {
+    let enqueued = queue::enqueue(studio, &new, &keys, name).await;
+    if !matches!(enqueued, Ok(Enqueued::Accepted(_))) {
+        studio.keys.unmake_job(new.id);
+    }
+    let charge = match enqueued? {
         Enqueued::Accepted(charge) => charge,
         Enqueued::Known => {
             let known = match name {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use db::{Tx, on};
 use domain::clock::Moment;
 use domain::credits::Credits;
@@ -17,11 +18,14 @@ use outside::shelf::ShelfError;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::jobs::{Job, queue};
-use crate::{Failure, Studio};
+use crate::jobs::{self, Job, queue};
+use crate::privacy::keys::{KeyError, ObjectKeys, Place, shredding};
+use crate::{Failure, Studio, failpoint};
 
 /// Folder of the shelf that holds pictures.
 pub(crate) const FOLDER: &str = "pictures";
+
+const FILE: Place = Place::new("picture", "file");
 
 /// Pictures that are decoded or encoded at once; the others wait, and take no memory meanwhile.
 const MAX_IN_HAND: usize = 2;
@@ -96,7 +100,7 @@ pub struct NewPicture {
 /// A picture's file in some format.
 #[derive(Clone, Debug)]
 pub struct File {
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     pub format: Format,
 }
 
@@ -109,13 +113,15 @@ pub(crate) async fn store(
     let created = studio.clock.now();
     let id = PictureId::new(created, &studio.randomness);
     let size = pixels.size();
+    let cipher = studio.keys.job(job.id).await?.picture(ordinal)?;
     let place = place_in_hand().await?;
     let work = move || {
         let bytes = imaging::encode(&pixels, Format::Png, None)?;
         let sha256 = hex(&Sha256::digest(&bytes));
-        Ok::<_, ImagingError>((bytes, sha256))
+        let sealed = cipher.seal_file(FILE, &id.to_string(), &bytes);
+        Ok::<_, ImagingError>((sealed, bytes.len(), sha256))
     };
-    let (bytes, sha256) = aside(place, work).await??;
+    let (sealed, size_bytes, sha256) = aside(place, work).await??;
     let blob = format!("{FOLDER}/{id}.png");
     let new = NewPicture {
         id,
@@ -125,12 +131,38 @@ pub(crate) async fn store(
         seed: job.seed.wrapping_add(ordinal),
         size,
         blob,
-        size_bytes: bytes.len(),
+        size_bytes,
         sha256,
         created,
     };
-    studio.shelf.put(&new.blob, bytes).await?;
+    studio.shelf.put(&new.blob, sealed).await?;
     Ok(new)
+}
+
+/// The file of an earlier build, sealed; `None` where it has no row.
+pub(crate) async fn seal_earlier(
+    studio: &Studio,
+    blob: &str,
+    bytes: &[u8],
+) -> Result<Option<Vec<u8>>, Failure> {
+    // By id, since that has an index.
+    let name = blob.rsplit('/').next().unwrap_or(blob);
+    let id = name.trim_end_matches(".png");
+    let mut tx = studio.db.read().await?;
+    let row: Option<(String, String, i64)> = on!(tx, conn => {
+        sqlx::query_as("SELECT id, job_id, ordinal FROM picture WHERE id = $1")
+            .bind(id)
+            .fetch_optional(conn)
+            .await
+    })?;
+    drop(tx);
+    let Some((id, job, ordinal)) = row else {
+        return Ok(None);
+    };
+    let bad = |_| Failure::Row(format!("ordinal of {id}"));
+    let ordinal = u32::try_from(ordinal).map_err(bad)?;
+    let cipher = studio.keys.object(&job).await?.picture(ordinal)?;
+    Ok(Some(cipher.seal_file(FILE, &id, bytes)))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -178,7 +210,10 @@ pub async fn find(
 ) -> Result<Option<Picture>, Failure> {
     let mut tx = studio.db.read().await?;
     let row = find_row(&mut tx, person, id).await?;
-    row.map(PictureRow::into_picture).transpose()
+    drop(tx);
+    let Some(row) = row else { return Ok(None) };
+    let keys = studio.keys.object(&row.job_id).await?;
+    row.into_picture(&keys).map(Some)
 }
 
 /// The picture's file: as it was stored, or written anew in another format. `quality`, 1 to 100, is
@@ -199,7 +234,7 @@ pub async fn file(
         return Ok(None);
     };
     let work = move || imaging::encode(&imaging::decode(&stored)?, format, quality);
-    let bytes = aside(place, work).await??;
+    let bytes = aside(place, work).await??.into();
     Ok(Some(File { bytes, format }))
 }
 
@@ -208,9 +243,9 @@ pub(crate) async fn original(
     studio: &Studio,
     person: PersonId,
     id: PictureId,
-) -> Result<Option<Vec<u8>>, Failure> {
+) -> Result<Option<Bytes>, Failure> {
     match stored(studio, person, id).await {
-        Err(Failure::Shelf(ShelfError::Missing(_))) => Ok(None),
+        Err(Failure::Shelf(ShelfError::Missing(_)) | Failure::Keys(KeyError::Gone(_))) => Ok(None),
         found => found,
     }
 }
@@ -223,7 +258,7 @@ pub async fn encode(
 ) -> Result<File, Failure> {
     let place = place_in_hand().await?;
     let work = move || imaging::encode(&pixels, format, quality);
-    let bytes = aside(place, work).await??;
+    let bytes = aside(place, work).await??.into();
     Ok(File { bytes, format })
 }
 
@@ -243,7 +278,7 @@ pub async fn thumbnail(
         let small = imaging::fit_within(&imaging::decode(&stored)?, edge);
         imaging::encode(&small, format, None)
     };
-    let bytes = aside(place, work).await??;
+    let bytes = aside(place, work).await??.into();
     Ok(Some(File { bytes, format }))
 }
 
@@ -273,14 +308,18 @@ async fn stored(
     studio: &Studio,
     person: PersonId,
     id: PictureId,
-) -> Result<Option<Vec<u8>>, Failure> {
+) -> Result<Option<Bytes>, Failure> {
     let mut tx = studio.db.read().await?;
     let row = find_row(&mut tx, person, id).await?;
     drop(tx);
-    match row {
-        Some(row) => Ok(Some(studio.shelf.get(&row.blob).await?.into())),
-        None => Ok(None),
-    }
+    let Some(row) = row else { return Ok(None) };
+    let cipher = studio
+        .keys
+        .object(&row.job_id)
+        .await?
+        .picture(row.ordinal()?)?;
+    let sealed = studio.shelf.get(&row.blob).await?;
+    Ok(Some(cipher.open_file(FILE, &row.id, sealed.into())?))
 }
 
 /// Deletes a person's picture, its row at once and its file right after. With a job's last picture
@@ -301,16 +340,19 @@ pub async fn delete_several(
     let mut blobs = Vec::new();
     let mut tx = studio.db.write().await?;
     for id in ids {
-        let gone: Option<(String, String)> = on!(tx, conn => {
+        let gone: Option<(String, String, i64)> = on!(tx, conn => {
             sqlx::query_as(
-                "DELETE FROM picture WHERE id = $1 AND person_id = $2 RETURNING blob, job_id",
+                "DELETE FROM picture WHERE id = $1 AND person_id = $2 \
+                 RETURNING blob, job_id, ordinal",
             )
             .bind(id.to_string())
             .bind(person.to_string())
             .fetch_optional(conn)
             .await
         })?;
-        if let Some((blob, job)) = gone {
+        if let Some((blob, job, ordinal)) = gone {
+            let bad = |_| Failure::Row(format!("ordinal of {id}"));
+            shredding::note_picture(&mut tx, &job, u32::try_from(ordinal).map_err(bad)?).await?;
             jobs.insert(job);
             blobs.push(blob);
         }
@@ -319,6 +361,10 @@ pub async fn delete_several(
         queue::remove_if_empty(&mut tx, &job).await?;
     }
     tx.commit().await?;
+    failpoint::here("pictures-deleted");
+    if !blobs.is_empty() {
+        shredding::carry_out(studio).await?;
+    }
     delete_files(studio, &blobs).await?;
     Ok(u32::try_from(blobs.len()).unwrap_or(u32::MAX))
 }
@@ -371,7 +417,11 @@ pub(crate) async fn delete_files(studio: &Studio, blobs: &[String]) -> Result<()
     outcome
 }
 
-pub(crate) async fn of_job(tx: &mut Tx, job: JobId) -> Result<Vec<Picture>, Failure> {
+pub(crate) async fn of_job(
+    tx: &mut Tx,
+    job: JobId,
+    keys: &ObjectKeys,
+) -> Result<Vec<Picture>, Failure> {
     let rows: Vec<PictureRow> = on!(tx, conn => {
         sqlx::query_as(
             "SELECT picture.*, job.model, job.prompt, job.ancestors, hold.price FROM picture \
@@ -382,7 +432,7 @@ pub(crate) async fn of_job(tx: &mut Tx, job: JobId) -> Result<Vec<Picture>, Fail
         .fetch_all(conn)
         .await
     })?;
-    rows.into_iter().map(PictureRow::into_picture).collect()
+    rows.into_iter().map(|row| row.into_picture(keys)).collect()
 }
 
 async fn find_row(
@@ -406,7 +456,7 @@ async fn find_row(
 #[derive(sqlx::FromRow)]
 pub(crate) struct PictureRow {
     id: String,
-    job_id: String,
+    pub(crate) job_id: String,
     ordinal: i64,
     seed: i64,
     width: i64,
@@ -423,19 +473,33 @@ pub(crate) struct PictureRow {
 }
 
 impl PictureRow {
-    pub(crate) fn into_picture(self) -> Result<Picture, Failure> {
+    pub(crate) fn id(&self) -> Result<PictureId, Failure> {
+        let bad = |_| Failure::Row(format!("id of {}", self.id));
+        self.id.parse().map_err(bad)
+    }
+
+    fn ordinal(&self) -> Result<u32, Failure> {
+        let bad = |_| Failure::Row(format!("ordinal of {}", self.id));
+        u32::try_from(self.ordinal).map_err(bad)
+    }
+
+    pub(crate) fn into_picture(self, keys: &ObjectKeys) -> Result<Picture, Failure> {
         let row = |what: &str| Failure::Row(format!("{what} of {}", self.id));
         let number = |n: i64, what: &str| u32::try_from(n).map_err(|_| row(what));
+        let ordinal = self.ordinal()?;
+        let prompt = keys
+            .words()?
+            .open(jobs::PROMPT, &self.job_id, &self.prompt)?;
         Ok(Picture {
             id: self.id.parse().map_err(|_| row("id"))?,
             job: self.job_id.parse().map_err(|_| row("job"))?,
-            ordinal: number(self.ordinal, "ordinal")?,
+            ordinal,
             seed: number(self.seed, "seed")?,
             size: Size {
                 width: number(self.width, "width")?,
                 height: number(self.height, "height")?,
             },
-            prompt: Prompt::new(&self.prompt).map_err(|_| row("prompt"))?,
+            prompt: Prompt::new(prompt.expose()).map_err(|_| row("prompt"))?,
             size_bytes: u64::try_from(self.size_bytes).map_err(|_| row("size"))?,
             sha256: self.sha256.clone(),
             price: self.price.map(Credits::new),

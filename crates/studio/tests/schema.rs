@@ -25,6 +25,7 @@ async fn both_databases_have_the_same_tables_and_columns() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = TestDatabase::on_sqlite(folder.path());
     let on_sqlite = columns(&file.open().await.expect("opens")).await;
+    let keys_on_sqlite = columns(&file.open_keys().await.expect("opens")).await;
     let tables: Vec<&str> = on_sqlite.iter().map(|(table, ..)| table.as_str()).collect();
     assert!(tables.contains(&"job") && tables.contains(&"picture"));
     // Compared where there is a server to compare with.
@@ -34,5 +35,7 @@ async fn both_databases_have_the_same_tables_and_columns() {
             .expect("a database");
         let on_postgres = columns(&database.open().await.expect("opens")).await;
         assert_eq!(on_sqlite, on_postgres);
+        let keys_on_postgres = columns(&database.open_keys().await.expect("opens")).await;
+        assert_eq!(keys_on_sqlite, keys_on_postgres);
     }
 }

@@ -15,6 +15,7 @@ use domain::picture::{Pixels, Size};
 use domain::randomness::Randomness;
 use outside::shelf::Shelf;
 use studio::jobs::worker::{self, Stop};
+use studio::privacy::keys::{KekSource, Keys};
 use studio::{Limits, Studio, accounts};
 
 const WORDS: &[&str] = &[
@@ -217,8 +218,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             flexible: true,
         }));
     }
+    let db = Db::open(&Location::File(folder.join("pinhole.db"))).await?;
+    let keys = Keys::open(
+        &db,
+        Db::open_keys(&Location::File(folder.join("keys.db")), None).await?,
+        KekSource::file(folder.join("kek")),
+        &Clock::system(),
+        &Randomness::system(),
+    )
+    .await?;
     let studio = Studio {
-        db: Db::open(&Location::File(folder.join("pinhole.db"))).await?,
+        db,
+        keys,
         shelf: Shelf::folder(&folder.join("shelf"))?,
         painters: painters.into(),
         clock: Clock::system(),

@@ -49,6 +49,12 @@ async fn fill(db: &Db, rows: i64) -> Result<()> {
         sqlx::query_scalar("SELECT COUNT(*) FROM picture").fetch_one(conn).await
     })?;
     drop(tx);
+    // They are written in the clear, as by an earlier build: the next start seals them.
+    let mut tx = db.write().await?;
+    on!(tx, conn => {
+        sqlx::query("DELETE FROM sealing").execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    tx.commit().await?;
     let mut from = there;
     while from < rows {
         let to = rows.min(from + CHUNK);

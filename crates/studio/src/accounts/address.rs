@@ -41,7 +41,7 @@ pub async fn ask(studio: &Studio, person: PersonId, address: &str) -> Result<(),
     if old.folded() == new.folded() {
         return Err(AddressError::Same);
     }
-    let taken = person::by_address(studio, &new).await?;
+    let taken = person::id_by_address(studio, &new).await?;
     let mut tx = studio.db.write().await?;
     proof::end_of_person(&mut tx, Kind::Address, person).await?;
     let about = About {
@@ -59,7 +59,7 @@ pub async fn ask(studio: &Studio, person: PersonId, address: &str) -> Result<(),
         Some(_) => Letter::HasAccount,
         None => Letter::AddressTo { token: text(&to) },
     };
-    let whose = taken.map_or(person, |account| account.person);
+    let whose = taken.unwrap_or(person);
     letters::enqueue(studio, &mut tx, Some(whose), Some(&new), &letter).await?;
     tx.commit().await?;
     Ok(())
@@ -76,12 +76,13 @@ pub async fn is_open(studio: &Studio, token: &Token) -> Result<bool, Failure> {
 pub async fn agree(studio: &Studio, token: &Token) -> Result<Agreed, AddressError> {
     let now = studio.clock.now().as_millis();
     let mut tx = studio.db.write().await?;
+    let token_hash = hash(token);
     let row: Option<(String, String)> = on!(tx, conn => {
         sqlx::query_as(
             "UPDATE proof SET tries = 1 WHERE token_hash = $1 AND kind = 'address' \
              AND ends_ms > $2 RETURNING person_id, address",
         )
-        .bind(hash(token))
+        .bind(&token_hash)
         .bind(now)
         .fetch_optional(conn)
         .await
@@ -104,8 +105,8 @@ pub async fn agree(studio: &Studio, token: &Token) -> Result<Agreed, AddressErro
     let person = person
         .parse()
         .map_err(|_| Failure::Row("person id".to_owned()))?;
-    let new = Address::new(&new)?;
-    let old = change(&mut tx, person, &new)
+    let new = proof::open_address(studio, person, &token_hash, &new).await?;
+    let old = change(studio, &mut tx, person, &new)
         .await?
         .ok_or(AddressError::LinkEnded)?;
     proof::end_of_person(&mut tx, Kind::Address, person).await?;
@@ -119,26 +120,25 @@ pub async fn agree(studio: &Studio, token: &Token) -> Result<Agreed, AddressErro
 }
 
 /// Gives the former address; `None` where somebody else has the new one by now.
-async fn change(tx: &mut Tx, person: PersonId, new: &Address) -> Result<Option<Address>, Failure> {
-    let old: Option<String> = on!(tx, conn => {
-        sqlx::query_scalar("SELECT address FROM account WHERE person_id = $1")
-            .bind(person.to_string())
-            .fetch_optional(conn)
-            .await
-    })?;
+async fn change(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+    new: &Address,
+) -> Result<Option<Address>, Failure> {
+    let old = person::address_of(studio, tx, person).await?;
+    let sealed = person::seal_address(studio, person, new).await?;
     let changed = on!(tx, conn => {
         sqlx::query(
             "UPDATE account SET address = $2, address_key = $3 WHERE person_id = $1 \
              AND NOT EXISTS (SELECT 1 FROM account other WHERE other.address_key = $3)",
         )
         .bind(person.to_string())
-        .bind(new.expose())
-        .bind(new.folded())
+        .bind(sealed.as_str())
+        .bind(person::address_key(studio, new))
         .execute(conn)
         .await
         .map(|done| done.rows_affected())
     })?;
-    Ok(old
-        .filter(|_| changed == 1)
-        .and_then(|old| Address::new(&old).ok()))
+    Ok(old.filter(|_| changed == 1))
 }

@@ -30,16 +30,15 @@ pub(crate) async fn raise(
     }
     let tried = match target {
         Target::House => None,
-        Target::Account => Some(person::by_address(studio, address).await?),
+        Target::Account => Some(person::id_by_address(studio, address).await?),
     };
     let (subject, letter, is_told) = match tried {
         None => {
             let at_ms = now.as_millis();
             ("house".to_owned(), Letter::AttackOnHouse { at_ms }, true)
         }
-        Some(account) => {
+        Some(person) => {
             // An address that nobody has is nobody's account; it takes as long, and nobody is told.
-            let person = account.map(|account| account.person);
             let subject = person.map_or_else(|| "nobody".to_owned(), |id| id.to_string());
             let letter = Letter::AttackOnAccount {
                 person: subject.clone(),
@@ -53,7 +52,7 @@ pub(crate) async fn raise(
         tx.commit().await?;
         return Ok(());
     }
-    for (operator, mailbox) in operators(&mut tx).await? {
+    for (operator, mailbox) in operators(studio, &mut tx).await? {
         let to = Some(&mailbox).filter(|_| is_told);
         letters::enqueue(studio, &mut tx, Some(operator), to, &letter).await?;
     }
@@ -95,7 +94,7 @@ async fn begins(tx: &mut Tx, subject: &str, now_ms: i64) -> Result<bool, Failure
     Ok(begun > 0)
 }
 
-async fn operators(tx: &mut Tx) -> Result<Vec<(PersonId, Address)>, Failure> {
+async fn operators(studio: &Studio, tx: &mut Tx) -> Result<Vec<(PersonId, Address)>, Failure> {
     let rows: Vec<(String, String)> = on!(tx, conn => {
         sqlx::query_as(
             "SELECT account.person_id, account.address FROM account \
@@ -106,13 +105,12 @@ async fn operators(tx: &mut Tx) -> Result<Vec<(PersonId, Address)>, Failure> {
         .fetch_all(conn)
         .await
     })?;
-    rows.into_iter()
-        .map(|(person, address)| {
-            let bad = |what: &str| Failure::Row(format!("{what} of an operator"));
-            Ok((
-                person.parse().map_err(|_| bad("id"))?,
-                Address::new(&address).map_err(|_| bad("address"))?,
-            ))
-        })
-        .collect()
+    let mut operators = Vec::new();
+    for (person, stored) in rows {
+        let bad = |_| Failure::Row("id of an operator".to_owned());
+        let person = person.parse().map_err(bad)?;
+        let address = person::open_address(studio, person, &stored).await?;
+        operators.push((person, address));
+    }
+    Ok(operators)
 }

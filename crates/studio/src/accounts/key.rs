@@ -10,10 +10,12 @@ use domain::secret::ApiKey;
 
 use super::{Known, Means, hash, minute_of, standing};
 use crate::jobs;
+use crate::privacy::keys::Place;
 use crate::{Failure, Studio};
 
 pub const MAX_KEYS: u32 = 50;
 pub const MAX_NAME_CHARS: usize = 60;
+const NAME: Place = Place::new("api_key", "name");
 
 /// A key as its person sees it.
 #[derive(Clone, Debug)]
@@ -75,6 +77,7 @@ pub async fn make(
     if new.limit_credits.is_some_and(|limit| limit < 0) {
         return Err(KeyError::Limit);
     }
+    let cipher = studio.keys.of(person).await.map_err(Failure::from)?;
     let mut tx = studio.db.write().await?;
     let live: i64 = on!(tx, conn => {
         sqlx::query_scalar("SELECT COUNT(*) FROM api_key WHERE person_id = $1 AND revoked_ms IS NULL")
@@ -87,14 +90,16 @@ pub async fn make(
     }
     let now = studio.clock.now();
     let key = ApiKey::new(&studio.randomness);
+    let id = KeyId::new(now, &studio.randomness).to_string();
+    let name = cipher.seal(NAME, &id, name);
     on!(tx, conn => {
         sqlx::query(
             "INSERT INTO api_key (id, person_id, name, beginning, token_hash, scopes, \
              limit_credits, created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
-        .bind(KeyId::new(now, &studio.randomness).to_string())
+        .bind(&id)
         .bind(person.to_string())
-        .bind(name)
+        .bind(name.as_str())
         .bind(key.beginning())
         .bind(hash(key.token()))
         .bind(new.scopes.to_string())
@@ -187,13 +192,15 @@ pub async fn list(studio: &Studio, person: PersonId) -> Result<Vec<Key>, Failure
         .fetch_all(conn)
         .await
     })?;
+    drop(tx);
+    let cipher = studio.keys.of(person).await?;
     rows.into_iter()
         .map(|row| {
             let bad = |what: &str| Failure::Row(format!("{what} of {}", row.id));
             Ok(Key {
                 id: row.id.parse().map_err(|_| bad("id"))?,
                 scopes: row.scopes.parse().map_err(|_| bad("scopes"))?,
-                name: row.name,
+                name: cipher.open(NAME, &row.id, &row.name)?.into_exposed(),
                 beginning: row.beginning,
                 limit_credits: row.limit_credits,
                 spent: Credits::new(row.spent.unwrap_or(0)),

@@ -188,11 +188,12 @@ pub async fn local_person(studio: &Studio) -> Result<PersonId, Failure> {
         return Ok(id);
     }
     drop(tx);
+    let id = person::prepare(studio).await?;
     let mut tx = studio.db.write().await?;
     if let Some(id) = person::without_account(&mut tx).await? {
         return Ok(id);
     }
-    let id = person::insert(studio, &mut tx, Role::Person).await?;
+    person::insert(&mut tx, id, Role::Person).await?;
     tx.commit().await?;
     Ok(id)
 }

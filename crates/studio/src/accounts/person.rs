@@ -9,7 +9,12 @@ use domain::role::Role;
 use super::password::PasswordHash;
 use super::{portrait, session};
 use crate::credits::grants::{self, GrantError, NewGrant};
+use crate::privacy::keys::{Cipher, KeyError, Place, Sealed};
 use crate::{Failure, Studio};
+
+const ADDRESS: Place = Place::new("account", "address");
+pub(super) const USERNAME: Place = Place::new("account", "username");
+pub(super) const DISPLAY_NAME: Place = Place::new("account", "display_name");
 
 /// Somebody with an account.
 #[derive(Clone, Debug)]
@@ -58,19 +63,25 @@ pub enum PersonError {
 
 failures!(PersonError);
 
-pub(crate) async fn insert(studio: &Studio, tx: &mut Tx, role: Role) -> Result<PersonId, Failure> {
-    let now = studio.clock.now();
-    let id = PersonId::new(now, &studio.randomness);
+/// A person who has a key and no row yet; [`insert`] writes it. Kept apart, since no transaction waits
+/// for the key store.
+pub(crate) async fn prepare(studio: &Studio) -> Result<PersonId, Failure> {
+    let id = PersonId::new(studio.clock.now(), &studio.randomness);
+    studio.keys.make_person(id).await?;
+    Ok(id)
+}
+
+pub(crate) async fn insert(tx: &mut Tx, id: PersonId, role: Role) -> Result<(), Failure> {
     on!(tx, conn => {
         sqlx::query("INSERT INTO person (id, created_ms, role) VALUES ($1, $2, $3)")
             .bind(id.to_string())
-            .bind(now.as_millis())
+            .bind(id.made().as_millis())
             .bind(role.name())
             .execute(conn)
             .await
             .map(|done| done.rows_affected())
     })?;
-    Ok(id)
+    Ok(())
 }
 
 /// The person of the time before accounts, where there is one.
@@ -94,15 +105,18 @@ pub(crate) async fn open_account(
     tx: &mut Tx,
     new: &NewAccount<'_>,
 ) -> Result<bool, Failure> {
+    let id = new.person.to_string();
+    let cipher = studio.keys.of(new.person).await?;
+    let address = cipher.seal(ADDRESS, &id, new.address.expose());
     let made = on!(tx, conn => {
         sqlx::query(
             "INSERT INTO account (person_id, address, address_key, password_hash, of_age, \
              age_threshold, created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7) \
              ON CONFLICT (address_key) DO NOTHING",
         )
-        .bind(new.person.to_string())
-        .bind(new.address.expose())
-        .bind(new.address.folded())
+        .bind(&id)
+        .bind(address.as_str())
+        .bind(address_key(studio, new.address))
         .bind(new.password.map(PasswordHash::as_str))
         .bind(new.age.map(|age| i64::from(age.is_over)))
         .bind(new.age.map(|age| i64::from(age.threshold)))
@@ -126,8 +140,9 @@ pub async fn add(
     role: Role,
     gift: Option<&NewGrant>,
 ) -> Result<PersonId, PersonError> {
+    let person = prepare(studio).await?;
     let mut tx = studio.db.write().await?;
-    let person = insert(studio, &mut tx, role).await?;
+    insert(&mut tx, person, role).await?;
     let new = NewAccount {
         person,
         address,
@@ -155,7 +170,28 @@ pub async fn find(studio: &Studio, person: PersonId) -> Result<Option<Account>, 
 
 pub async fn by_address(studio: &Studio, address: &Address) -> Result<Option<Account>, Failure> {
     let statement = format!("{COLUMNS} WHERE account.address_key = $1");
-    one(studio, statement, address.folded()).await
+    one(studio, statement, address_key(studio, address)).await
+}
+
+/// Whose address it is. Nothing is opened for it, so that it takes as long where nobody has it.
+pub(crate) async fn id_by_address(
+    studio: &Studio,
+    address: &Address,
+) -> Result<Option<PersonId>, Failure> {
+    let mut tx = studio.db.read().await?;
+    let id: Option<String> = on!(tx, conn => {
+        sqlx::query_scalar("SELECT person_id FROM account WHERE address_key = $1")
+            .bind(address_key(studio, address))
+            .fetch_optional(conn)
+            .await
+    })?;
+    let bad = |_| Failure::Row("person id".to_owned());
+    id.map(|id| id.parse()).transpose().map_err(bad)
+}
+
+/// By which an account is found: the same for every spelling of its address.
+pub(crate) fn address_key(studio: &Studio, address: &Address) -> String {
+    studio.keys.blind("address", &address.folded())
 }
 
 async fn one(
@@ -167,18 +203,49 @@ async fn one(
     let row: Option<AccountRow> = on!(tx, conn => {
         sqlx::query_as(sqlx::AssertSqlSafe(statement)).bind(value).fetch_optional(conn).await
     })?;
-    row.map(AccountRow::into_account).transpose()
+    drop(tx);
+    let Some(row) = row else { return Ok(None) };
+    let cipher = studio.keys.of(row.person()?).await?;
+    row.into_account(&cipher).map(Some)
 }
 
 /// Where a person gets letters.
-pub(crate) async fn address_of(tx: &mut Tx, person: PersonId) -> Result<Option<Address>, Failure> {
+pub(crate) async fn address_of(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+) -> Result<Option<Address>, Failure> {
     let address: Option<String> = on!(tx, conn => {
         sqlx::query_scalar("SELECT address FROM account WHERE person_id = $1")
             .bind(person.to_string())
             .fetch_optional(conn)
             .await
     })?;
-    Ok(address.and_then(|address| Address::new(&address).ok()))
+    match address {
+        Some(address) => open_address(studio, person, &address).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Reads the address of an account as it is stored.
+pub(crate) async fn open_address(
+    studio: &Studio,
+    person: PersonId,
+    stored: &str,
+) -> Result<Address, Failure> {
+    let cipher = studio.keys.of(person).await?;
+    let address = cipher.open(ADDRESS, &person.to_string(), stored)?;
+    Address::new(address.expose()).map_err(|_| Failure::Row(format!("address of {person}")))
+}
+
+/// An address as it is stored in an account.
+pub(crate) async fn seal_address(
+    studio: &Studio,
+    person: PersonId,
+    address: &Address,
+) -> Result<Sealed, KeyError> {
+    let cipher = studio.keys.of(person).await?;
+    Ok(cipher.seal(ADDRESS, &person.to_string(), address.expose()))
 }
 
 /// Everybody with an account, the oldest first, from the one after `after`.
@@ -197,7 +264,20 @@ pub async fn list(
             .fetch_all(conn)
             .await
     })?;
-    rows.into_iter().map(AccountRow::into_account).collect()
+    drop(tx);
+    let people = rows.iter().map(AccountRow::person);
+    let ciphers = studio
+        .keys
+        .of_all(people.collect::<Result<Vec<_>, _>>()?)
+        .await?;
+    let mut accounts = Vec::new();
+    for row in rows {
+        // Who is being erased has no key any more.
+        if let Some(cipher) = ciphers.get(&row.person()?) {
+            accounts.push(row.into_account(cipher)?);
+        }
+    }
+    Ok(accounts)
 }
 
 /// Gives somebody a role. Sessions that had the former one end, so that none keeps its rights.
@@ -264,19 +344,26 @@ struct AccountRow {
 }
 
 impl AccountRow {
-    fn into_account(self) -> Result<Account, Failure> {
+    fn person(&self) -> Result<PersonId, Failure> {
+        let person = self.person_id.parse();
+        person.map_err(|_| Failure::Row("id of an account".to_owned()))
+    }
+
+    fn into_account(self, cipher: &Cipher) -> Result<Account, Failure> {
         let row = |what: &str| Failure::Row(format!("{what} of {}", self.person_id));
+        let id = &self.person_id;
+        let address = cipher.open(ADDRESS, id, &self.address)?;
+        let username = cipher.open_some(USERNAME, id, self.username.as_deref())?;
+        let name = cipher.open_some(DISPLAY_NAME, id, self.display_name.as_deref())?;
         Ok(Account {
-            person: self.person_id.parse().map_err(|_| row("id"))?,
-            address: Address::new(&self.address).map_err(|_| row("address"))?,
+            person: self.person()?,
+            address: Address::new(address.expose()).map_err(|_| row("address"))?,
             role: self.role.parse().map_err(|_| row("role"))?,
-            username: self
-                .username
-                .as_deref()
-                .map(Username::new)
+            username: username
+                .map(|username| Username::new(username.expose()))
                 .transpose()
                 .map_err(|_| row("username"))?,
-            display_name: DisplayName::new(self.display_name.as_deref().unwrap_or(""))
+            display_name: DisplayName::new(name.as_ref().map_or("", |name| name.expose()))
                 .map_err(|_| row("name"))?,
             portrait: self.portrait.as_deref().and_then(portrait::id_of),
             has_password: self.password_hash.is_some(),

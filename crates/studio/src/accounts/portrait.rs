@@ -1,6 +1,7 @@
 //! The picture of a person, where they want one. Its file follows the rule of all files: written
 //! before the row that names it, deleted after, and swept where no row does.
 
+use bytes::Bytes;
 use db::on;
 use domain::ids::{PersonId, PortraitId};
 use domain::picture::Format;
@@ -8,12 +9,14 @@ use imaging::PortraitError as BadFile;
 use outside::shelf::ShelfError;
 
 use crate::pictures::{File, aside, place_in_hand};
+use crate::privacy::keys::{KeyError, Place, shredding};
 use crate::{Failure, Studio};
 
 /// Folder of the shelf that holds portraits.
 pub(crate) const FOLDER: &str = "portraits";
 /// What a file may have that somebody sends.
 pub const MAX_BYTES: usize = 2 << 20;
+const FILE: Place = Place::new("portrait", "file");
 
 #[derive(Debug, thiserror::Error)]
 pub enum PortraitError {
@@ -43,8 +46,15 @@ pub async fn set(studio: &Studio, person: PersonId, bytes: Vec<u8>) -> Result<()
         bad => PortraitError::Bad(bad),
     })?;
     let id = PortraitId::new(studio.clock.now(), &studio.randomness);
+    let keys = studio.keys.make_object(person, id.to_string(), 1).await;
+    let cipher = keys.and_then(|keys| keys.only()).map_err(Failure::from)?;
     let new = key(id);
-    studio.shelf.put(&new, made).await.map_err(Failure::from)?;
+    let sealed = cipher.seal_file(FILE, &id.to_string(), &made);
+    studio
+        .shelf
+        .put(&new, sealed)
+        .await
+        .map_err(Failure::from)?;
     exchange(studio, person, Some(&new)).await?;
     Ok(())
 }
@@ -73,8 +83,13 @@ async fn exchange(studio: &Studio, person: PersonId, new: Option<&str>) -> Resul
             .await
             .map(|done| done.rows_affected())
     })?;
+    let former = former.flatten();
+    if let Some(former) = former.as_deref().and_then(id_of) {
+        shredding::note_object(&mut tx, &former.to_string()).await?;
+    }
     tx.commit().await?;
-    if let Some(former) = former.flatten() {
+    if let Some(former) = former {
+        shredding::carry_out(studio).await?;
         studio.shelf.delete(&former).await?;
     }
     Ok(())
@@ -98,13 +113,21 @@ pub async fn file(
     drop(tx);
     let Some(blob) = found else { return Ok(None) };
     Ok(Some(File {
-        bytes: studio.shelf.get(&blob).await?.into(),
+        bytes: open(studio, &blob).await?,
         format: Format::Webp,
     }))
 }
 
+async fn open(studio: &Studio, blob: &str) -> Result<Bytes, Failure> {
+    let id = id_of(blob).ok_or_else(|| Failure::Row("name of a portrait".to_owned()))?;
+    let id = id.to_string();
+    let cipher = studio.keys.object(&id).await?.only()?;
+    let sealed = studio.shelf.get(blob).await?;
+    Ok(cipher.open_file(FILE, &id, sealed.into())?)
+}
+
 /// The file of a person's portrait, whichever it is now.
-pub(crate) async fn of(studio: &Studio, person: PersonId) -> Result<Option<Vec<u8>>, Failure> {
+pub(crate) async fn of(studio: &Studio, person: PersonId) -> Result<Option<Bytes>, Failure> {
     let mut tx = studio.db.read().await?;
     let found: Option<Option<String>> = on!(tx, conn => {
         sqlx::query_scalar("SELECT portrait FROM account WHERE person_id = $1")
@@ -114,14 +137,39 @@ pub(crate) async fn of(studio: &Studio, person: PersonId) -> Result<Option<Vec<u
     })?;
     drop(tx);
     match found.flatten() {
-        Some(blob) => match studio.shelf.get(&blob).await {
-            Ok(bytes) => Ok(Some(bytes.into())),
+        Some(blob) => match open(studio, &blob).await {
+            Ok(bytes) => Ok(Some(bytes)),
             // Exchanged in this moment.
-            Err(ShelfError::Missing(_)) => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(Failure::Shelf(ShelfError::Missing(_)) | Failure::Keys(KeyError::Gone(_))) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
         },
         None => Ok(None),
     }
+}
+
+/// The file of an earlier build, sealed; `None` where no account names it.
+pub(crate) async fn seal_earlier(
+    studio: &Studio,
+    blob: &str,
+    bytes: &[u8],
+) -> Result<Option<Vec<u8>>, Failure> {
+    let mut tx = studio.db.read().await?;
+    let person: Option<String> = on!(tx, conn => {
+        sqlx::query_scalar("SELECT person_id FROM account WHERE portrait = $1")
+            .bind(blob)
+            .fetch_optional(conn)
+            .await
+    })?;
+    drop(tx);
+    let (Some(person), Some(id)) = (person, id_of(blob)) else {
+        return Ok(None);
+    };
+    let bad = |_| Failure::Row("person of a portrait".to_owned());
+    let (person, id) = (person.parse().map_err(bad)?, id.to_string());
+    let keys = studio.keys.make_object(person, id.clone(), 1).await?;
+    Ok(Some(keys.only()?.seal_file(FILE, &id, bytes)))
 }
 
 /// Which portrait a key of the shelf names.

@@ -4,6 +4,8 @@ use db::on;
 use domain::ids::PersonId;
 use domain::personal::{BadDisplayName, BadUsername, DisplayName, Username};
 
+use super::person::{DISPLAY_NAME, USERNAME};
+use crate::privacy::keys::Sealed;
 use crate::{Failure, Studio};
 
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +34,18 @@ pub async fn set(
         text => Some(Username::new(text)?),
     };
     let display_name = DisplayName::new(display_name)?;
+    let id = person.to_string();
+    let cipher = studio.keys.of(person).await.map_err(Failure::from)?;
+    let sealed_username = username
+        .as_ref()
+        .map(|username| cipher.seal(USERNAME, &id, username.expose()));
+    let sealed_name = display_name
+        .as_ref()
+        .map(|name| cipher.seal(DISPLAY_NAME, &id, name.expose()));
     let mut tx = studio.db.write().await?;
-    let folded = username.as_ref().map(Username::folded);
+    let folded = username
+        .as_ref()
+        .map(|username| studio.keys.blind("username", &username.folded()));
     let other: Option<String> = on!(tx, conn => {
         sqlx::query_scalar("SELECT person_id FROM account WHERE username_key = $1 AND person_id <> $2")
             .bind(&folded)
@@ -50,9 +62,9 @@ pub async fn set(
              WHERE person_id = $1",
         )
         .bind(person.to_string())
-        .bind(username.as_ref().map(Username::expose))
+        .bind(sealed_username.as_ref().map(Sealed::as_str))
         .bind(&folded)
-        .bind(display_name.as_ref().map(DisplayName::expose))
+        .bind(sealed_name.as_ref().map(Sealed::as_str))
         .execute(conn)
         .await
         .map(|done| done.rows_affected())

@@ -3,13 +3,17 @@
 
 use db::{Tx, on};
 use domain::ids::PersonId;
-use domain::personal::Address;
+use domain::personal::{Address, Personal};
 use domain::secret::Token;
 
 use super::hash;
 use super::password::PasswordHash;
 use super::person::Age;
+use crate::privacy::keys::{Place, Sealed};
 use crate::{Failure, Studio};
+
+const ADDRESS: Place = Place::new("proof", "address");
+const DETAIL: Place = Place::new("proof", "detail");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -70,12 +74,25 @@ pub(crate) struct Proof {
     pub(crate) address: Option<Address>,
     pub(crate) password: Option<PasswordHash>,
     pub(crate) age: Option<Age>,
-    pub(crate) detail: Option<String>,
+    pub(crate) detail: Option<Personal<String>>,
     pub(crate) tries: i64,
+}
+
+/// Reads the address of a proof as it is stored.
+pub(crate) async fn open_address(
+    studio: &Studio,
+    person: PersonId,
+    token_hash: &str,
+    stored: &str,
+) -> Result<Address, Failure> {
+    let cipher = studio.keys.of(person).await?;
+    let address = cipher.open(ADDRESS, token_hash, stored)?;
+    Address::new(address.expose()).map_err(|_| Failure::Row("address of a proof".to_owned()))
 }
 
 #[derive(sqlx::FromRow)]
 struct ProofRow {
+    token_hash: String,
     person_id: Option<String>,
     address: Option<String>,
     password_hash: Option<String>,
@@ -86,22 +103,27 @@ struct ProofRow {
 }
 
 impl ProofRow {
-    fn into_proof(self) -> Result<Proof, Failure> {
+    async fn into_proof(self, studio: &Studio) -> Result<Proof, Failure> {
         let row = |what: &str| Failure::Row(format!("{what} of a proof"));
-        let address = self.address.as_deref().map(Address::new).transpose();
         let person = self.person_id.map(|id| id.parse()).transpose();
+        let person = person.map_err(|_| row("person"))?;
+        let cipher = studio.keys.of_whom(person).await?;
+        let id = &self.token_hash;
+        let address = cipher.open_some(ADDRESS, id, self.address.as_deref())?;
+        let address = address.map(|address| Address::new(address.expose()));
+        let detail = cipher.open_some(DETAIL, id, self.detail.as_deref())?;
         let threshold = self
             .age_threshold
             .and_then(|years| u32::try_from(years).ok());
         Ok(Proof {
-            person: person.map_err(|_| row("person"))?,
-            address: address.map_err(|_| row("address"))?,
+            person,
+            address: address.transpose().map_err(|_| row("address"))?,
             password: self.password_hash.map(PasswordHash::stored),
             age: self.of_age.zip(threshold).map(|(over, threshold)| Age {
                 is_over: over != 0,
                 threshold,
             }),
-            detail: self.detail,
+            detail,
             tries: self.tries,
         })
     }
@@ -123,20 +145,26 @@ pub(crate) async fn give(
             .map(|done| done.rows_affected())
     })?;
     let token = Token::new(&studio.randomness);
+    let id = hash(&token);
+    let cipher = studio.keys.of_whom(about.person).await?;
+    let address = about
+        .address
+        .map(|address| cipher.seal(ADDRESS, &id, address.expose()));
+    let detail = about.detail.map(|detail| cipher.seal(DETAIL, &id, detail));
     on!(tx, conn => {
         sqlx::query(
             "INSERT INTO proof (token_hash, kind, person_id, address, password_hash, of_age, \
              age_threshold, detail, tries, created_ms, ends_ms) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10)",
         )
-        .bind(hash(&token))
+        .bind(&id)
         .bind(kind.name())
         .bind(about.person.map(|id| id.to_string()))
-        .bind(about.address.map(Address::expose))
+        .bind(address.as_ref().map(Sealed::as_str))
         .bind(about.password.map(PasswordHash::as_str))
         .bind(about.age.map(|age| i64::from(age.is_over)))
         .bind(about.age.map(|age| i64::from(age.threshold)))
-        .bind(about.detail)
+        .bind(detail.as_ref().map(Sealed::as_str))
         .bind(now.as_millis())
         .bind(now.plus_millis(kind.lives_ms()).as_millis())
         .execute(conn)
@@ -161,7 +189,10 @@ pub(crate) async fn look(
             .fetch_optional(conn)
             .await
     })?;
-    row.map(ProofRow::into_proof).transpose()
+    match row {
+        Some(row) => row.into_proof(studio).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Uses a token up: of two who show it, one gets it.
@@ -181,7 +212,10 @@ pub(crate) async fn take(
         .fetch_optional(conn)
         .await
     })?;
-    row.map(ProofRow::into_proof).transpose()
+    match row {
+        Some(row) => row.into_proof(studio).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Counts a failed try, and gives how many there were.

@@ -45,8 +45,7 @@ pub async fn ask(studio: &Studio, visit: &Visit, address: &str) -> Result<(), Re
         .may_ask_for_letter(now, visit.from)
         .map_err(|retry_after_s| RecoveryError::Slow { retry_after_s })?;
     let may_write = throttle.may_write_to(now, &address);
-    let account = person::by_address(studio, &address).await?;
-    let person = account.map(|account| account.person);
+    let person = person::id_by_address(studio, &address).await?;
     let mut tx = studio.db.write().await?;
     let about = About {
         person,
@@ -176,7 +175,10 @@ async fn set(
             .fetch_optional(conn)
             .await
     })?;
-    let address = address.and_then(|address| Address::new(&address).ok());
+    let address = match address {
+        Some(stored) => Some(person::open_address(studio, person, &stored).await?),
+        None => None,
+    };
     letters::enqueue(
         studio,
         tx,

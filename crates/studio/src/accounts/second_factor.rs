@@ -10,10 +10,12 @@ use sha2::{Digest, Sha256};
 
 use super::{hex, person, session};
 use crate::letters::{self, Letter};
+use crate::privacy::keys::Place;
 use crate::{Failure, Studio};
 
 const SECRET_BYTES: usize = 20;
 const STEP_S: i64 = 30;
+const SECRET: Place = Place::new("totp", "secret");
 /// A clock may be this many steps off.
 const SLACK_STEPS: i64 = 1;
 pub const RECOVERY_CODES: usize = 10;
@@ -144,15 +146,18 @@ pub async fn recovery_codes_left(studio: &Studio, person: PersonId) -> Result<u3
 /// The secret to be put into an authenticator; the same until its first code is shown. `None`
 /// where codes are on already: then the secret is shown to nobody.
 pub async fn begin(studio: &Studio, person: PersonId) -> Result<Option<Secret>, Failure> {
-    let mut tx = studio.db.write().await?;
+    let id = person.to_string();
+    let cipher = studio.keys.of(person).await?;
     let fresh = Secret::new(&studio.randomness);
+    let sealed = cipher.seal(SECRET, &id, &fresh.expose());
+    let mut tx = studio.db.write().await?;
     on!(tx, conn => {
         sqlx::query(
             "INSERT INTO totp (person_id, secret, last_step) VALUES ($1, $2, 0) \
              ON CONFLICT (person_id) DO NOTHING",
         )
         .bind(person.to_string())
-        .bind(fresh.expose())
+        .bind(sealed.as_str())
         .execute(conn)
         .await
         .map(|done| done.rows_affected())
@@ -164,7 +169,8 @@ pub async fn begin(studio: &Studio, person: PersonId) -> Result<Option<Secret>, 
             .await
     })?;
     tx.commit().await?;
-    Ok(row.as_deref().and_then(Secret::read))
+    let secret = cipher.open_some(SECRET, &id, row.as_deref())?;
+    Ok(secret.and_then(|secret| Secret::read(secret.expose())))
 }
 
 /// Turns codes on, once a first one shows that the authenticator has the secret. Gives the
@@ -220,7 +226,7 @@ async fn changed(
     id: SessionId,
 ) -> Result<Token, Failure> {
     session::end_others_in(tx, person, id).await?;
-    let address = person::address_of(tx, person).await?;
+    let address = person::address_of(studio, tx, person).await?;
     let letter = Letter::SecurityChanged;
     letters::enqueue(studio, tx, Some(person), address.as_ref(), &letter).await?;
     session::rotate(studio, tx, id).await
@@ -268,7 +274,9 @@ async fn take_totp(
     let (Some((secret, last)), Ok(code)) = (row, code.parse::<u32>()) else {
         return Ok(false);
     };
-    let secret = Secret::read(&secret).ok_or_else(|| Failure::Row("secret".to_owned()))?;
+    let cipher = studio.keys.of(person).await?;
+    let secret = cipher.open(SECRET, &person.to_string(), &secret)?;
+    let secret = Secret::read(secret.expose()).ok_or_else(|| Failure::Row("secret".to_owned()))?;
     let now = studio.clock.now().as_seconds().div_euclid(STEP_S);
     let mut near = now - SLACK_STEPS..=now + SLACK_STEPS;
     let Some(step) = near.find(|step| *step > last && secret.code(*step) == code) else {

@@ -5,10 +5,11 @@
 use db::{Tx, on};
 use domain::clock::Moment;
 use domain::ids::{PasskeyId, PersonId, SessionId};
+use domain::personal::Personal;
 use domain::role::{Role, Scopes};
 use domain::secret::Token;
 
-use super::{Known, Means, hash, minute_of, standing};
+use super::{Known, Means, hash, minute_of, passkey, standing};
 use crate::{Failure, Studio};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -150,6 +151,8 @@ pub async fn list(studio: &Studio, person: PersonId) -> Result<Vec<Session>, Fai
         .fetch_all(conn)
         .await
     })?;
+    drop(tx);
+    let cipher = studio.keys.of(person).await?;
     rows.into_iter()
         .map(|row| {
             Ok(Session {
@@ -159,7 +162,10 @@ pub async fn list(studio: &Studio, person: PersonId) -> Result<Vec<Session>, Fai
                     .map_err(|_| Failure::Row("session id".to_owned()))?,
                 family: row.family,
                 by: match row.passkey_id {
-                    Some(_) => By::Passkey(row.passkey),
+                    Some(id) => {
+                        let name = cipher.open_some(passkey::NAME, &id, row.passkey.as_deref())?;
+                        By::Passkey(name.map(Personal::into_exposed))
+                    }
                     None => By::Password,
                 },
                 created: Moment::from_millis(row.created_ms),

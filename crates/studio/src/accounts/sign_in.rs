@@ -90,7 +90,7 @@ pub async fn sign_in(
     let address = Address::new(address).map_err(|_| SignInError::Wrong)?;
     let password = Password::new(password).map_err(|_| SignInError::Wrong)?;
     let mut tx = studio.db.read().await?;
-    let found = credentials(&mut tx, &address).await?;
+    let found = credentials(studio, &mut tx, &address).await?;
     let known_device = match (&found, &visit.device) {
         (Some((person, _)), Some(token)) => {
             let is_known = device::is_known(studio, &mut tx, *person, token).await?;
@@ -171,7 +171,7 @@ pub(super) async fn admit_and_tell(
             family: visit.family.clone(),
             at_ms: studio.clock.now().as_millis(),
         };
-        let address = person::address_of(tx, person).await?;
+        let address = person::address_of(studio, tx, person).await?;
         letters::enqueue(studio, tx, Some(person), address.as_ref(), &letter).await?;
     }
     admit(studio, tx, visit, person, passkey).await
@@ -179,12 +179,13 @@ pub(super) async fn admit_and_tell(
 
 /// Whose address it is, and the hash of the password.
 async fn credentials(
+    studio: &Studio,
     tx: &mut Tx,
     address: &Address,
 ) -> Result<Option<(PersonId, Option<PasswordHash>)>, Failure> {
     let row: Option<(String, Option<String>)> = on!(tx, conn => {
         sqlx::query_as("SELECT person_id, password_hash FROM account WHERE address_key = $1")
-            .bind(address.folded())
+            .bind(person::address_key(studio, address))
             .fetch_optional(conn)
             .await
     })?;

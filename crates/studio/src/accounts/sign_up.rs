@@ -59,7 +59,7 @@ pub async fn ask(
     let may_write = throttle.may_write_to(now, &address);
     let place = studio.gate.hasher().queue(false)?;
     let hash = place.hash(password, &studio.randomness).await;
-    let known = person::by_address(studio, &address).await?;
+    let known = person::id_by_address(studio, &address).await?;
     let mut tx = studio.db.write().await?;
     let about = About {
         address: Some(&address),
@@ -69,10 +69,10 @@ pub async fn ask(
     };
     let token = proof::give(studio, &mut tx, Kind::SignUp, &about).await?;
     let (person, letter) = match known {
-        Some(account) => {
+        Some(person) => {
             // Nobody is told this token, so it opens nothing.
             drop(proof::take(studio, &mut tx, Kind::SignUp, &token).await?);
-            (Some(account.person), Letter::HasAccount)
+            (Some(person), Letter::HasAccount)
         }
         None => (None, Letter::sign_up(&token)),
     };
@@ -110,16 +110,20 @@ pub async fn confirm(
         }
         Err(_) => false,
     };
+    let person = match is_right {
+        true => Some(person::prepare(studio).await?),
+        false => None,
+    };
     let mut tx = studio.db.write().await?;
-    if !is_right {
+    let Some(person) = person else {
         proof::count_try(&mut tx, token).await?;
         tx.commit().await?;
         return Err(SignUpError::WrongPassword);
-    }
+    };
     let taken = proof::take(studio, &mut tx, Kind::SignUp, token).await?;
     let asked = taken.ok_or(SignUpError::LinkEnded)?;
     let address = asked.address.ok_or(SignUpError::LinkEnded)?;
-    let person = person::insert(studio, &mut tx, Role::Person).await?;
+    person::insert(&mut tx, person, Role::Person).await?;
     let new = NewAccount {
         person,
         address: &address,

@@ -17,8 +17,7 @@ pub(crate) async fn offer(studio: &Studio, address: &Address) -> Result<(), Fail
     if !throttle.may_write_to(studio.clock.now(), address) {
         return Ok(());
     }
-    let account = person::by_address(studio, address).await?;
-    let person = account.map(|account| account.person);
+    let person = person::id_by_address(studio, address).await?;
     let mut tx = studio.db.write().await?;
     let about = About {
         person,

@@ -70,6 +70,7 @@ pub async fn enter(
     }
     let place = studio.gate.hasher().queue(true)?;
     let hash = place.hash(password, &studio.randomness).await;
+    let fresh = person::prepare(studio).await?;
     let mut tx = studio.db.write().await?;
     let taken = proof::take(studio, &mut tx, Kind::Welcome, token).await?;
     if taken.is_none() || person::has_operator_in(&mut tx).await? {
@@ -93,7 +94,10 @@ pub async fn enter(
             })?;
             person
         }
-        None => person::insert(studio, &mut tx, Role::Operator).await?,
+        None => {
+            person::insert(&mut tx, fresh, Role::Operator).await?;
+            fresh
+        }
     };
     let new = NewAccount {
         person,

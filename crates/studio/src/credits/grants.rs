@@ -10,13 +10,16 @@ use domain::ids::{GrantId, PersonId};
 use domain::personal::Address;
 
 use super::ledger::{self, Kind, Movement};
+use crate::accounts::person;
 use crate::jobs::worker::Stop;
+use crate::privacy::keys::{Cipher, KeyError, Place};
 use crate::{Failure, Studio};
 
 /// People whose ended grants are taken back in one go.
 const PEOPLE_AT_ONCE: i64 = 100;
 const BETWEEN_SWEEPS: Duration = Duration::from_secs(600);
 const MAX_REASON_CHARS: usize = 200;
+pub(super) const REASON: Place = Place::new("credit_grant", "reason");
 
 /// Who gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,16 +196,19 @@ async fn write(
         Giver::Welcome => ("welcome", None),
         Giver::Operator(by) => ("operator", by),
     };
+    let id = grant.id.to_string();
+    let cipher = studio.keys.of(person).await?;
+    let reason = cipher.seal(REASON, &id, grant.reason.trim());
     on!(tx, conn => {
         sqlx::query(
             "INSERT INTO credit_grant (id, person_id, credits, remaining, expired, kind, reason, \
              granted_by, created_ms, ends_ms) VALUES ($1, $2, $3, $3, 0, $4, $5, $6, $7, $8)",
         )
-        .bind(grant.id.to_string())
+        .bind(&id)
         .bind(person.to_string())
         .bind(grant.credits.get())
         .bind(kind)
-        .bind(grant.reason.trim())
+        .bind(reason.as_str())
         .bind(by.map(|id| id.to_string()))
         .bind(now.as_millis())
         .bind(grant.ends.map(Moment::as_millis))
@@ -241,13 +247,28 @@ pub async fn gifts(studio: &Studio, limit: u32) -> Result<Vec<Gift>, Failure> {
         .fetch_all(conn)
         .await
     })?;
-    let gift = |row: GiftRow| {
-        Ok(Gift {
-            address: row.address.and_then(|text| Address::new(&text).ok()),
-            grant: row.grant.into_grant()?,
-        })
-    };
-    rows.into_iter().map(gift).collect()
+    drop(tx);
+    let mut gifts = Vec::new();
+    for GiftRow { grant, address } in rows {
+        let bad = |_| Failure::Row(format!("person of {}", grant.id));
+        let person = grant.person_id.parse().map_err(bad)?;
+        gifts.push(match studio.keys.of(person).await {
+            Ok(cipher) => Gift {
+                address: match address {
+                    Some(stored) => Some(person::open_address(studio, person, &stored).await?),
+                    None => None,
+                },
+                grant: grant.into_grant(Some(&cipher))?,
+            },
+            // Whoever got it was forgotten; that it was given stays in the books.
+            Err(KeyError::Gone(_)) => Gift {
+                address: None,
+                grant: grant.into_grant(None)?,
+            },
+            Err(error) => return Err(error.into()),
+        });
+    }
+    Ok(gifts)
 }
 
 #[derive(sqlx::FromRow)]
@@ -269,12 +290,17 @@ pub async fn open_grants(studio: &Studio, person: PersonId) -> Result<Vec<Grant>
         .fetch_all(conn)
         .await
     })?;
-    rows.into_iter().map(GrantRow::into_grant).collect()
+    drop(tx);
+    let cipher = studio.keys.of(person).await?;
+    rows.into_iter()
+        .map(|row| row.into_grant(Some(&cipher)))
+        .collect()
 }
 
 #[derive(sqlx::FromRow)]
 struct GrantRow {
     id: String,
+    person_id: String,
     credits: i64,
     remaining: i64,
     kind: String,
@@ -284,14 +310,19 @@ struct GrantRow {
 }
 
 impl GrantRow {
-    fn into_grant(self) -> Result<Grant, Failure> {
+    /// Without a key, without its reason.
+    fn into_grant(self, cipher: Option<&Cipher>) -> Result<Grant, Failure> {
         let bad = |_| Failure::Row(format!("grant {}", self.id));
+        let reason = match cipher {
+            Some(cipher) => cipher.open(REASON, &self.id, &self.reason)?.into_exposed(),
+            None => String::new(),
+        };
         Ok(Grant {
             id: self.id.parse().map_err(bad)?,
             credits: Credits::new(self.credits),
             remaining: Credits::new(self.remaining),
             is_welcome: self.kind == "welcome",
-            reason: self.reason,
+            reason,
             created: Moment::from_millis(self.created_ms),
             ends: self.ends_ms.map(Moment::from_millis),
         })

@@ -7,8 +7,9 @@ use domain::ids::{EntryId, GrantId, JobId, PersonId};
 use domain::model::ModelName;
 use domain::prompt::Prompt;
 
+use super::grants::REASON;
 use super::ledger::Kind;
-use crate::jobs::Page;
+use crate::jobs::{self, Page};
 use crate::{Failure, Studio};
 
 /// One entry as its person sees it.
@@ -97,8 +98,9 @@ pub async fn page(
         .await
     })?;
     let more = rows.len() > limit as usize;
-    let lines = rows.into_iter().take(limit as usize).map(Row::into_line);
-    let items = lines.collect::<Result<Vec<_>, _>>()?;
+    drop(tx);
+    let rows = rows.into_iter().take(limit as usize).collect();
+    let items = read(studio, person, rows).await?;
     let next = items.last().map(|line| line.id).filter(|_| more);
     Ok(Page { items, next })
 }
@@ -126,7 +128,34 @@ pub async fn part(
         .fetch_all(conn)
         .await
     })?;
-    rows.into_iter().map(Row::into_line).collect()
+    drop(tx);
+    read(studio, person, rows).await
+}
+
+/// Opens what is sealed in rows of a person.
+async fn read(studio: &Studio, person: PersonId, rows: Vec<Row>) -> Result<Vec<Line>, Failure> {
+    let cipher = studio.keys.of(person).await?;
+    let jobs: Vec<&str> = rows
+        .iter()
+        .filter_map(|row| row.job_id.as_deref())
+        .collect();
+    let keys = studio.keys.objects(&jobs).await?;
+    let mut lines = Vec::new();
+    for mut row in rows {
+        if let (Some(id), Some(reason)) = (&row.grant_id, &row.reason) {
+            row.reason = Some(cipher.open(REASON, id, reason)?.into_exposed());
+        }
+        let keys = row.job_id.as_ref().and_then(|id| keys.get(id));
+        row.prompt = match (&row.job_id, &row.prompt, keys) {
+            (Some(id), Some(words), Some(keys)) => {
+                Some(keys.words()?.open(jobs::PROMPT, id, words)?.into_exposed())
+            }
+            // Its words were deleted in this moment.
+            _ => None,
+        };
+        lines.push(row.into_line()?);
+    }
+    Ok(lines)
 }
 
 #[derive(sqlx::FromRow)]

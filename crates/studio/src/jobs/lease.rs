@@ -7,6 +7,7 @@ use domain::ids::JobId;
 use super::Job;
 use super::nodes::Notice;
 use crate::credits;
+use crate::jobs;
 use crate::{Failure, Studio, failpoint};
 
 /// Says that these jobs are still being drawn here. Gives those that no longer are ours: cancelled,
@@ -37,6 +38,9 @@ pub(crate) async fn renew(studio: &Studio, jobs: &[(JobId, i64)]) -> Result<Vec<
     Ok(lost)
 }
 
+const INTERRUPTED: &str = "The program stopped several times while drawing this, so it was given up. \
+     Nothing was charged. Try again, or try fewer pictures.";
+
 /// Which drawings are taken to be abandoned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Abandoned {
@@ -61,9 +65,7 @@ pub async fn reclaim(studio: &Studio, which: Abandoned) -> Result<u64, Failure> 
     let given_up: Vec<String> = on!(tx, conn => {
         sqlx::query_scalar(
             "UPDATE job SET state = 'failed', finished_ms = $3, worker = NULL, lease_until_ms = NULL, \
-             error_code = 'interrupted', error_message = 'The program stopped several times while \
-             drawing this, so it was given up. Nothing was charged. Try again, or try fewer pictures.' \
-             WHERE state = 'drawing' AND COALESCE(lease_until_ms, 0) <= $1 AND attempts >= $2 \
+             error_code = 'interrupted' WHERE state = 'drawing' AND COALESCE(lease_until_ms, 0) <= $1 AND attempts >= $2 \
              RETURNING id",
         )
         .bind(before_ms)
@@ -72,6 +74,18 @@ pub async fn reclaim(studio: &Studio, which: Abandoned) -> Result<u64, Failure> 
         .fetch_all(conn)
         .await
     })?;
+    let ids: Vec<&str> = given_up.iter().map(String::as_str).collect();
+    for (id, keys) in studio.keys.objects(&ids).await? {
+        let message = keys.words()?.seal(jobs::ERROR_MESSAGE, &id, INTERRUPTED);
+        on!(tx, conn => {
+            sqlx::query("UPDATE job SET error_message = $2 WHERE id = $1")
+                .bind(&id)
+                .bind(message.as_str())
+                .execute(conn)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+    }
     for id in &given_up {
         let id = id
             .parse()

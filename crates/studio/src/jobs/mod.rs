@@ -8,6 +8,7 @@ pub mod nodes;
 pub mod progress;
 pub mod queue;
 pub mod repeat;
+mod words;
 pub mod worker;
 
 use std::str::FromStr;
@@ -24,7 +25,13 @@ use self::progress::{Progress, Sketch};
 use self::queue::NewJob;
 use crate::credits::{self, Charge};
 use crate::pictures::{self, Picture};
+use crate::privacy::keys::{ObjectKeys, Place};
 use crate::{Failure, Studio};
+
+pub(crate) const PROMPT: Place = Place::new("job", "prompt");
+pub(crate) const NEGATIVE_PROMPT: Place = Place::new("job", "negative_prompt");
+pub(crate) const UNKNOWN_WORDS: Place = Place::new("job", "unknown_words");
+pub(crate) const ERROR_MESSAGE: Place = Place::new("job", "error_message");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -132,7 +139,8 @@ pub async fn find(studio: &Studio, person: PersonId, id: JobId) -> Result<Option
             .await
     })?;
     let Some(row) = row else { return Ok(None) };
-    Ok(Some(whole(&mut tx, row).await?))
+    let keys = studio.keys.object(&row.id).await?;
+    Ok(Some(whole(&mut tx, row, &keys).await?))
 }
 
 /// A job that was just written down, with its place in the line.
@@ -171,12 +179,12 @@ pub(crate) async fn new(
 }
 
 /// A job with its pictures, or its place in the line.
-async fn whole(tx: &mut Tx, row: JobRow) -> Result<Job, Failure> {
-    let mut job = row.into_job()?;
+async fn whole(tx: &mut Tx, row: JobRow, keys: &ObjectKeys) -> Result<Job, Failure> {
+    let mut job = row.into_job(keys)?;
     if job.state == State::Queued {
         job.ahead = line::ahead(tx, &job.id.to_string()).await?;
     } else {
-        job.pictures = pictures::of_job(tx, job.id).await?;
+        job.pictures = pictures::of_job(tx, job.id, keys).await?;
     }
     job.charge = credits::of_job(tx, job.id).await?;
     Ok(job)
@@ -222,9 +230,14 @@ pub async fn recent(
             .await
     })?;
     let more = rows.len() > limit as usize;
+    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    let keys = studio.keys.objects(&ids).await?;
     let mut items = Vec::new();
     for row in rows.into_iter().take(limit as usize) {
-        items.push(whole(&mut tx, row).await?);
+        // Without a key it was removed just now, or is about to be.
+        if let Some(keys) = keys.get(&row.id) {
+            items.push(whole(&mut tx, row, keys).await?);
+        }
     }
     let next = items.last().map(|job| job.id).filter(|_| more);
     Ok(Page { items, next })
@@ -336,16 +349,25 @@ pub(crate) struct JobRow {
 }
 
 impl JobRow {
-    pub(crate) fn into_job(self) -> Result<Job, Failure> {
+    pub(crate) fn into_job(self, keys: &ObjectKeys) -> Result<Job, Failure> {
         let row = |what: &str| Failure::Row(format!("{what} of {}", self.id));
         let number = |n: i64, what: &str| u32::try_from(n).map_err(|_| row(what));
-        let words = |text: &str| Prompt::new(text).map_err(|_| row("prompt"));
+        let cipher = keys.words()?;
+        let words = |place: Place, stored: &str| {
+            let text = cipher.open(place, &self.id, stored)?;
+            Prompt::new(text.expose()).map_err(|_| row("prompt"))
+        };
+        let unknown_words = cipher.open(UNKNOWN_WORDS, &self.id, &self.unknown_words)?;
+        let negative = self.negative_prompt.as_deref();
+        let message = cipher.open_some(ERROR_MESSAGE, &self.id, self.error_message.as_deref())?;
         Ok(Job {
             id: self.id.parse().map_err(|_| row("id"))?,
             person: self.person_id.parse().map_err(|_| row("person"))?,
             state: self.state.parse()?,
-            prompt: words(&self.prompt)?,
-            negative_prompt: self.negative_prompt.as_deref().map(words).transpose()?,
+            prompt: words(PROMPT, &self.prompt)?,
+            negative_prompt: negative
+                .map(|text| words(NEGATIVE_PROMPT, text))
+                .transpose()?,
             size: Size {
                 width: number(self.width, "width")?,
                 height: number(self.height, "height")?,
@@ -363,11 +385,12 @@ impl JobRow {
             attempts: number(self.attempts, "attempts")?,
             claims: self.claims,
             ahead: 0,
-            unknown_words: serde_json::from_str(&self.unknown_words).map_err(|_| row("words"))?,
-            error: match (&self.error_code, &self.error_message) {
+            unknown_words: serde_json::from_str(unknown_words.expose())
+                .map_err(|_| row("words"))?,
+            error: match (&self.error_code, message) {
                 (Some(code), Some(message)) => Some(JobError {
                     code: code.clone(),
-                    message: message.clone(),
+                    message: message.into_exposed(),
                 }),
                 _ => None,
             },

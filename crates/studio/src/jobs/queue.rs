@@ -16,10 +16,12 @@ use domain::prompt::Prompt;
 use super::line::{self, Joining, LastLook, NotNow};
 use super::nodes::Notice;
 use super::repeat::{self, Name};
+use super::words::Words;
 use super::{Job, JobError, JobRow, State};
 use crate::credits::{self, Charge, Held, NewHold, Quote, Refusal};
 use crate::pictures::{self, NewPicture};
-use crate::{Failure, Studio, failpoint};
+use crate::privacy::keys::{ObjectKeys, Sealed, shredding};
+use crate::{Failure, Studio, failpoint, jobs};
 
 /// An order that was checked and may be written down.
 #[derive(Clone, Debug)]
@@ -58,10 +60,12 @@ pub enum Enqueued {
 pub async fn enqueue(
     studio: &Studio,
     job: &NewJob,
+    keys: &ObjectKeys,
     name: Option<&Name>,
 ) -> Result<Enqueued, Failure> {
+    let words = Words::of(job, keys)?;
     for joining in [Joining::Together, Joining::Alone] {
-        if let Some(enqueued) = join(studio, job, name, joining).await? {
+        if let Some(enqueued) = join(studio, job, &words, name, joining).await? {
             return Ok(enqueued);
         }
     }
@@ -74,6 +78,7 @@ pub async fn enqueue(
 async fn join(
     studio: &Studio,
     job: &NewJob,
+    words: &Words,
     name: Option<&Name>,
     joining: Joining,
 ) -> Result<Option<Enqueued>, Failure> {
@@ -93,14 +98,14 @@ async fn join(
             "INSERT INTO job (id, person_id, state, model, prompt, negative_prompt, width, height, \
              count, steps, guidance, seed, ancestors, previews, attempts, unknown_words, created_ms, \
              tier, turn) \
-             VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, '[]', $14, $15, \
-             $16)",
+             VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, \
+             $17)",
         )
         .bind(job.id.to_string())
         .bind(job.person.to_string())
         .bind(job.model.as_str())
-        .bind(job.prompt.expose())
-        .bind(job.negative_prompt.as_ref().map(Prompt::expose))
+        .bind(words.prompt.as_str())
+        .bind(words.negative_prompt.as_ref().map(Sealed::as_str))
         .bind(i64::from(job.size.width))
         .bind(i64::from(job.size.height))
         .bind(i64::from(job.count))
@@ -109,6 +114,7 @@ async fn join(
         .bind(i64::from(job.seed))
         .bind(serde_json::json!(job.ancestors).to_string())
         .bind(i64::from(job.previews))
+        .bind(words.unknown_words.as_str())
         .bind(job.created.as_millis())
         .bind(place.tier)
         .bind(place.turn)
@@ -177,9 +183,16 @@ pub async fn claim(
         return Ok(Vec::new());
     };
     let now = studio.clock.now();
+    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    // Remembered where this process took the order.
+    let keys = studio.keys.objects(&ids).await?;
     let mut claimed = Vec::new();
     for row in rows {
-        let mut job = row.into_job()?;
+        let Some(keys) = keys.get(&row.id) else {
+            end_unreadable(studio, &mut tx, &row).await?;
+            continue;
+        };
+        let mut job = row.into_job(keys)?;
         job.state = State::Drawing;
         job.attempts += 1;
         job.claims += 1;
@@ -224,6 +237,29 @@ pub async fn claim(
     }
     failpoint::here("claim-committed");
     Ok(claimed)
+}
+
+/// Ends a job whose keys are gone, so that nobody can read what it asks for.
+async fn end_unreadable(studio: &Studio, tx: &mut Tx, row: &JobRow) -> Result<(), Failure> {
+    let id: JobId = row
+        .id
+        .parse()
+        .map_err(|_| Failure::Row("job id".to_owned()))?;
+    let ended = on!(tx, conn => {
+        sqlx::query(
+            "UPDATE job SET state = 'cancelled', finished_ms = $2 WHERE id = $1 AND state = 'queued'",
+        )
+        .bind(&row.id)
+        .bind(studio.clock.now().as_millis())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    if ended > 0 {
+        credits::settle(studio, tx, id, 0).await?;
+        tx.tell(&Notice::Cancelled(id).text()).await?;
+    }
+    Ok(())
 }
 
 async fn batch(
@@ -321,6 +357,9 @@ impl Outcome {
 /// Records what jobs brought that were drawn together: all of them, or none where it fails. The jobs
 /// stand in the order in which they were claimed.
 pub async fn finish(studio: &Studio, drawn: &[(&Job, Outcome)]) -> Result<Vec<Finished>, Failure> {
+    let ids: Vec<String> = drawn.iter().map(|(job, _)| job.id.to_string()).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let keys = studio.keys.objects(&ids).await?;
     let mut tx = studio.db.write().await?;
     let mut ends = Vec::new();
     for (job, _) in drawn {
@@ -335,7 +374,11 @@ pub async fn finish(studio: &Studio, drawn: &[(&Job, Outcome)]) -> Result<Vec<Fi
             Finished::GivenUp => (State::Cancelled, &cancelled),
             _ => (outcome.state(), outcome),
         };
-        if !end_drawn(studio, &mut tx, job, state, outcome).await? {
+        let is_ended = match keys.get(&job.id.to_string()) {
+            Some(keys) => end_drawn(studio, &mut tx, (job, keys), state, outcome).await?,
+            None => false,
+        };
+        if !is_ended {
             *end = Finished::Lost;
         }
     }
@@ -370,22 +413,26 @@ pub async fn finish(studio: &Studio, drawn: &[(&Job, Outcome)]) -> Result<Vec<Fi
 async fn end_drawn(
     studio: &Studio,
     tx: &mut Tx,
-    job: &Job,
+    (job, keys): (&Job, &ObjectKeys),
     state: State,
     outcome: &Outcome,
 ) -> Result<bool, Failure> {
+    let (cipher, id) = (keys.words()?, job.id.to_string());
     let words = serde_json::to_string(&outcome.unknown_words).unwrap_or_else(|_| "[]".to_owned());
+    let words = cipher.seal(jobs::UNKNOWN_WORDS, &id, &words);
+    let error = outcome.error.as_ref();
+    let message = error.map(|error| cipher.seal(jobs::ERROR_MESSAGE, &id, &error.message));
     let changed = on!(tx, conn => {
         sqlx::query(
             "UPDATE job SET state = $2, unknown_words = $3, error_code = $4, error_message = $5, \
              finished_ms = $6, worker = NULL, lease_until_ms = NULL \
              WHERE id = $1 AND state = 'drawing' AND claims = $7",
         )
-        .bind(job.id.to_string())
+        .bind(&id)
         .bind(state.name())
-        .bind(&words)
-        .bind(outcome.error.as_ref().map(|error| error.code.as_str()))
-        .bind(outcome.error.as_ref().map(|error| error.message.as_str()))
+        .bind(words.as_str())
+        .bind(error.map(|error| error.code.as_str()))
+        .bind(message.as_ref().map(Sealed::as_str))
         .bind(studio.clock.now().as_millis())
         .bind(job.claims)
         .execute(conn)
@@ -486,6 +533,7 @@ pub async fn remove(studio: &Studio, person: PersonId, id: JobId) -> Result<Remo
     let blobs = pictures::delete_rows(&mut tx, id).await?;
     remove_if_empty(&mut tx, &id.to_string()).await?;
     tx.commit().await?;
+    shredding::carry_out(studio).await?;
     Ok(Removed::Gone { blobs })
 }
 
@@ -510,7 +558,7 @@ pub(crate) async fn remove_if_empty(tx: &mut Tx, id: &str) -> Result<(), Failure
             .await
             .map(|done| done.rows_affected())
     })?;
-    on!(tx, conn => {
+    let removed = on!(tx, conn => {
         sqlx::query(
             "DELETE FROM job WHERE id = $1 \
              AND NOT EXISTS (SELECT 1 FROM picture WHERE picture.job_id = job.id)",
@@ -520,6 +568,9 @@ pub(crate) async fn remove_if_empty(tx: &mut Tx, id: &str) -> Result<(), Failure
         .await
         .map(|done| done.rows_affected())
     })?;
+    if removed > 0 {
+        shredding::note_object(tx, id).await?;
+    }
     Ok(())
 }
 

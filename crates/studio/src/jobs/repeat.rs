@@ -20,7 +20,8 @@ const NAMED_MS: i64 = 24 * 60 * 60_000;
 /// For how long an attempt without a name may be repeated, once its job is over.
 const UNNAMED_MS: i64 = 60_000;
 
-/// What makes a request known when it comes again. Holds hashes alone.
+/// What makes a request known when it comes again. Holds hashes alone; what is stored of them is a
+/// keyed hash each, since who guesses a prompt could compare a plain one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
     key_sha256: Option<String>,
@@ -51,6 +52,22 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What of a name is stored.
+struct Stored {
+    key: Option<String>,
+    body: String,
+}
+
+impl Name {
+    fn stored(&self, studio: &Studio) -> Stored {
+        let blind = |hash: &str| studio.keys.blind("repeat", hash);
+        Stored {
+            key: self.key_sha256.as_deref().map(blind),
+            body: blind(&self.body_sha256),
+        }
+    }
+}
+
 /// Whose answer a request gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
@@ -71,7 +88,7 @@ pub(crate) async fn find(studio: &Studio, person: PersonId, name: &Name) -> Resu
     let Some((job, body)) = earlier(studio, &mut tx, person, name).await? else {
         return Ok(Known::New);
     };
-    if body != name.body_sha256 {
+    if body != name.stored(studio).body {
         return Ok(Known::OtherBody);
     }
     let asked: Option<i64> = on!(tx, conn => {
@@ -115,7 +132,8 @@ async fn earlier(
     name: &Name,
 ) -> Result<Option<(String, String)>, Failure> {
     let now_ms = studio.clock.now().as_millis();
-    Ok(match &name.key_sha256 {
+    let stored = name.stored(studio);
+    Ok(match &stored.key {
         Some(key) => on!(tx, conn => {
             sqlx::query_as(
                 "SELECT job_id, body_sha256 FROM repeat \
@@ -139,7 +157,7 @@ async fn earlier(
                  ORDER BY repeat.asked, job.created_ms DESC, job.id LIMIT 1",
             )
             .bind(person.to_string())
-            .bind(&name.body_sha256)
+            .bind(&stored.body)
             .bind(State::Failed.name())
             .bind(now_ms - UNNAMED_MS)
             .fetch_optional(conn)
@@ -157,7 +175,8 @@ pub(crate) async fn remember(
     name: &Name,
 ) -> Result<bool, Failure> {
     let now_ms = studio.clock.now().as_millis();
-    if let Some(key) = &name.key_sha256 {
+    let stored = name.stored(studio);
+    if let Some(key) = &stored.key {
         on!(tx, conn => {
             sqlx::query("DELETE FROM repeat WHERE person_id = $1 AND key_sha256 = $2 AND expires_ms <= $3")
                 .bind(person.to_string())
@@ -175,8 +194,8 @@ pub(crate) async fn remember(
         )
         .bind(job.to_string())
         .bind(person.to_string())
-        .bind(&name.key_sha256)
-        .bind(&name.body_sha256)
+        .bind(&stored.key)
+        .bind(&stored.body)
         .bind(now_ms + NAMED_MS)
         .execute(conn)
         .await

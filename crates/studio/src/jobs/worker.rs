@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::lease::{self, Abandoned};
 use super::{nodes, queue};
+use crate::privacy::keys::shredding;
 use crate::{Failure, Studio, drawing, orphans, routing};
 
 /// How long to leave the database alone after it failed.
@@ -51,6 +52,7 @@ pub async fn take_over(studio: &Studio) -> Result<(), Failure> {
     };
     let jobs = lease::reclaim(studio, which).await?;
     let swept = orphans::sweep(studio).await?;
+    shredding::carry_out(studio).await?;
     if jobs > 0 || swept > 0 {
         tracing::info!(
             jobs,

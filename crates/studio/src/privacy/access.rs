@@ -1,7 +1,7 @@
 //! Everything that is kept of one person: counted for a page, and as an archive. Made from the
 //! inventory, so that what is declared is also what is handed out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 use db::on;
@@ -10,7 +10,8 @@ use futures::{Stream, stream};
 use serde_json::{Map, Value};
 use sqlx::Row;
 
-use super::inventory::{Category, Column, Holds, Of, TABLES, Table};
+use super::inventory::{Category, Column, Holds, Of, Stored, TABLES, Table};
+use super::keys::Place;
 use super::notice;
 use crate::accounts::portrait;
 use crate::archive::Zip;
@@ -160,12 +161,14 @@ async fn add_table(
         .map(|column| format!("CAST({} AS TEXT)", column.name))
         .collect();
     let statement = format!(
-        "SELECT {} FROM {} WHERE {} ORDER BY {} LIMIT {ROWS_AT_ONCE} OFFSET $2",
+        "SELECT {}, {} FROM {} WHERE {} ORDER BY {} LIMIT {ROWS_AT_ONCE} OFFSET $2",
+        // What is sealed is bound to it, also where it is not handed out.
+        table.columns[0].name,
         casts.join(", "),
         table.name,
         whose(table),
         // Together they tell every row from every other.
-        (1..=columns.len())
+        (1..=columns.len() + 1)
             .map(|n| n.to_string())
             .collect::<Vec<_>>()
             .join(", "),
@@ -178,19 +181,22 @@ async fn add_table(
     loop {
         let mut tx = studio.db.read().await?;
         let statement = statement.clone();
-        let rows: Vec<Vec<Option<String>>> = on!(tx, conn => {
+        let rows: Vec<(String, Vec<Option<String>>)> = on!(tx, conn => {
             let rows = sqlx::query(sqlx::AssertSqlSafe(statement))
                 .bind(person.to_string())
                 .bind(written)
                 .fetch_all(conn)
                 .await?;
             rows.iter()
-                .map(|row| (0..columns.len()).map(|n| row.try_get(n)).collect())
+                .map(|row| {
+                    let values = (1..=columns.len()).map(|n| row.try_get(n));
+                    Ok((row.try_get(0)?, values.collect::<Result<_, _>>()?))
+                })
                 .collect::<Result<_, sqlx::Error>>()
         })?;
         drop(tx);
         let count = i64::try_from(rows.len()).unwrap_or(0);
-        for row in rows {
+        for row in opened(studio, person, table, &columns, rows).await? {
             let fields = columns.iter().zip(row);
             let object: Map<String, Value> = fields
                 .map(|(column, value)| (column.name.to_owned(), typed(is_number(column), value)))
@@ -204,6 +210,46 @@ async fn add_table(
         }
     }
     zip.write(b"\n]\n")
+}
+
+/// Rows with what is sealed in them readable again. A row whose key went while it was read is left
+/// out.
+async fn opened(
+    studio: &Studio,
+    person: PersonId,
+    table: &'static Table,
+    columns: &[&'static Column],
+    rows: Vec<(String, Vec<Option<String>>)>,
+) -> Result<Vec<Vec<Option<String>>>, Failure> {
+    let own = studio.keys.of(person).await?;
+    let mut objects = HashMap::new();
+    if columns
+        .iter()
+        .any(|column| column.stored == Stored::SealedByObject)
+    {
+        let ids: Vec<&str> = rows.iter().map(|(id, _)| id.as_str()).collect();
+        objects = studio.keys.objects(&ids).await?;
+    }
+    let mut readable = Vec::new();
+    'rows: for (id, mut row) in rows {
+        for (at, column) in columns.iter().enumerate() {
+            let place = Place::new(table.name, column.name);
+            let cipher = match column.stored {
+                Stored::Sealed => own.clone(),
+                Stored::SealedByObject => match objects.get(&id) {
+                    Some(keys) => keys.words()?,
+                    None => continue 'rows,
+                },
+                Stored::Plain | Stored::Blind(_) => continue,
+            };
+            // Emptied once it was sent, a letter says nothing any more.
+            if let Some(text) = row[at].as_mut().filter(|text| !text.is_empty()) {
+                *text = cipher.open(place, &id, text)?.into_exposed();
+            }
+        }
+        readable.push(row);
+    }
+    Ok(readable)
 }
 
 /// Numbers as numbers, by the type of the column: a prompt may look like one.

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use db::on;
+use db::{Db, on};
 
-use super::inventory::TABLES;
+use super::inventory::{KEY_TABLES, TABLES, Table};
 use crate::{Failure, Studio};
 
 /// A column of the database that the inventory lacks, or the other way round.
@@ -45,19 +45,10 @@ fn list(gaps: &[Gap]) -> String {
     lines.join("\n")
 }
 
-/// Compares the database as it is with the inventory.
+/// Compares the database and the key store as they are with the inventory.
 pub async fn check(studio: &Studio) -> Result<(), FenceError> {
-    let mut tx = studio.db.read().await?;
-    let statement = tx.catalogue();
-    let rows: Vec<(String, String, String, i64)> = on!(tx, conn => {
-        sqlx::query_as(statement).fetch_all(conn).await
-    })?;
-    let gaps = gaps(
-        rows.into_iter()
-            .map(|(table, column, ..)| (table, column))
-            // The migrations' own list.
-            .filter(|(table, _)| table != "_sqlx_migrations"),
-    );
+    let mut gaps = gaps_of(&studio.db, TABLES).await?;
+    gaps.extend(gaps_of(studio.keys.store(), KEY_TABLES).await?);
     if gaps.is_empty() {
         Ok(())
     } else {
@@ -65,9 +56,23 @@ pub async fn check(studio: &Studio) -> Result<(), FenceError> {
     }
 }
 
-fn gaps(found: impl Iterator<Item = (String, String)>) -> Vec<Gap> {
+async fn gaps_of(db: &Db, tables: &[Table]) -> Result<Vec<Gap>, FenceError> {
+    let mut tx = db.read().await?;
+    let statement = tx.catalogue();
+    let rows: Vec<(String, String, String, i64)> = on!(tx, conn => {
+        sqlx::query_as(statement).fetch_all(conn).await
+    })?;
+    let found = rows
+        .into_iter()
+        .map(|(table, column, ..)| (table, column))
+        // The migrations' own list.
+        .filter(|(table, _)| table != "_sqlx_migrations");
+    Ok(gaps(found, tables))
+}
+
+fn gaps(found: impl Iterator<Item = (String, String)>, tables: &[Table]) -> Vec<Gap> {
     let found: BTreeSet<(String, String)> = found.collect();
-    let declared: BTreeSet<(String, String)> = TABLES
+    let declared: BTreeSet<(String, String)> = tables
         .iter()
         .flat_map(|table| {
             let columns = table.columns.iter();

@@ -3,6 +3,8 @@
 
 pub mod inventory;
 
+pub mod keys;
+
 pub mod fence;
 
 pub mod access;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::inventory::{Datum, ELSEWHERE, Erased, Kept, Medium, Of, Purpose, Source, TABLES};
+use super::inventory::{
+    Datum, ELSEWHERE, Erased, KEY_TABLES, Kept, Medium, Of, Purpose, Source, TABLES,
+};
 
 /// One thing that is kept, such as an order, with everything about it.
 #[derive(Clone, Debug)]
@@ -51,7 +53,10 @@ impl Chapter {
 /// Everything that is kept of a person, in the order of the inventory.
 #[must_use]
 pub fn chapters() -> Vec<Chapter> {
-    let tables = TABLES.iter().filter(|table| table.of != Of::Nobody);
+    let tables = TABLES
+        .iter()
+        .chain(KEY_TABLES)
+        .filter(|table| table.of != Of::Nobody);
     let mut chapters: Vec<Chapter> = tables
         .map(|table| Chapter {
             heading: table.row.to_owned(),

@@ -13,6 +13,7 @@ use outside::shelf::Shelf;
 use studio::credits::grants::{self, NewGrant};
 use studio::credits::{self, Balance, Held, NewHold, PriceList, Quote, ledger};
 use studio::jobs::progress::Board;
+use studio::privacy::keys::{KekSource, Keys};
 use studio::{Limits, Studio};
 
 pub(crate) const START_MS: i64 = 1_800_000_000_000;
@@ -28,8 +29,10 @@ impl Desk {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = TestDatabase::new(folder.path()).await.expect("a database");
+        let db = database.open().await.expect("opens");
         let studio = Studio {
-            db: database.open().await.expect("opens"),
+            keys: keys_of(&database, &db).await,
+            db,
             shelf: Shelf::memory(),
             painters: Arc::new([]),
             clock: Clock::manual(Moment::from_millis(START_MS)),
@@ -51,6 +54,7 @@ impl Desk {
     pub(crate) async fn person(&self) -> PersonId {
         let studio = self.without_welcome();
         let person = PersonId::new(studio.clock.now(), &studio.randomness);
+        studio.keys.make_person(person).await.expect("a key");
         let mut tx = self.write().await;
         insert_person(&mut tx, person).await;
         grants::open_account(&studio, &mut tx, person)
@@ -174,4 +178,13 @@ async fn insert_person(tx: &mut Tx, person: PersonId) {
             .map(|done| done.rows_affected())
     })
     .expect("inserts");
+}
+
+/// The key store of a test's database; its keys are others each time.
+async fn keys_of(database: &TestDatabase, db: &db::Db) -> Keys {
+    let store = database.open_keys().await.expect("opens");
+    let kek = KekSource::given("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").expect("a key");
+    Keys::open(db, store, kek, &Clock::system(), &Randomness::system())
+        .await
+        .expect("opens")
 }

@@ -19,6 +19,7 @@ use studio::credits::PriceList;
 use studio::jobs::progress::Board;
 use studio::jobs::worker::Stop;
 use studio::order::{OrderForm, Prose};
+use studio::privacy::keys::{KekSource, Keys};
 use studio::{Limits, Studio, accounts};
 use tokio::sync::Semaphore;
 
@@ -152,6 +153,8 @@ impl Stage {
     pub(crate) async fn somebody(&self) -> PersonId {
         let now = self.studio.clock.now();
         let id = PersonId::new(now, &self.studio.randomness);
+        let keys = &self.studio.keys;
+        keys.make_person(id).await.expect("a key");
         let mut tx = self.studio.db.write().await.expect("begins");
         on!(tx, conn => {
             sqlx::query("INSERT INTO person (id, created_ms) VALUES ($1, $2)")
@@ -208,8 +211,10 @@ async fn open(
     painter: &Arc<ScriptedPainter>,
 ) -> Studio {
     let painter: Arc<dyn Painter> = Arc::clone(painter) as _;
+    let db = database.open().await.expect("opens");
     Studio {
-        db: database.open().await.expect("opens"),
+        keys: keys_of(database, &db).await,
+        db,
         shelf: Shelf::folder(&folder.join("blobs")).expect("opens"),
         painters: Arc::new([painter]),
         clock: Clock::manual(Moment::from_millis(1_800_000_000_000)),
@@ -222,6 +227,15 @@ async fn open(
         },
         prices: Arc::new(PriceList::open(None).expect("the shipped list")),
     }
+}
+
+/// The key store of a test's database; its keys are others each time.
+async fn keys_of(database: &TestDatabase, db: &db::Db) -> Keys {
+    let store = database.open_keys().await.expect("opens");
+    let kek = KekSource::given("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").expect("a key");
+    Keys::open(db, store, kek, &Clock::system(), &Randomness::system())
+        .await
+        .expect("opens")
 }
 
 pub(crate) fn form(prompt: &str) -> OrderForm {

@@ -20,6 +20,7 @@ mod portraits;
 mod privacy;
 mod repeats;
 mod responses;
+mod sealed;
 mod sessions;
 mod stage;
 mod standing;

@@ -54,6 +54,14 @@ async fn send(browser: &Browser<'_>, said: &str, file: &[u8]) -> Answer {
     browser.send(upload(&kind, form("file", said, file))).await
 }
 
+/// Sets a portrait, and gives it as it is served.
+pub(crate) async fn sent(browser: &Browser<'_>) -> Vec<u8> {
+    let sent = send(browser, "image/png", &small(Format::Png)).await;
+    assert_eq!(sent.header("location"), "/account", "{}", sent.text());
+    let at = shown(browser).await.expect("a portrait");
+    browser.get(&at).await.body
+}
+
 /// The address of the portrait that the page of the account shows.
 async fn shown(browser: &Browser<'_>) -> Option<String> {
     let page = browser.get("/account").await.text();

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use db::{Db, on};
+use db::on;
 use serde_json::Value;
+use studio::Studio;
 use studio::accounts::{device, session};
 use studio::privacy::access::is_handed_out;
 use studio::privacy::fence::{self, FenceError, Gap};
-use studio::privacy::inventory::{Category, ELSEWHERE, Holds, Medium, Source, TABLES};
+use studio::privacy::inventory::{Category, ELSEWHERE, Holds, Medium, Of, Source, Stored, TABLES};
+use studio::privacy::keys::{Place, Sealed};
 use studio::privacy::retention;
 
 use crate::browser::Browser;
@@ -45,20 +47,51 @@ async fn promise_gov_05_a_column_that_nobody_declared_keeps_the_house_closed() {
     assert!(says.contains("account.shoe_size is in the database and not in the inventory"));
 }
 
-/// Every text that the database holds, by table and column.
-async fn texts(db: &Db) -> Vec<(&'static str, &'static str, Vec<String>)> {
-    let mut tx = db.read().await.expect("reads");
+/// Every text that the database holds, by table and column, with what is sealed opened.
+pub(crate) async fn texts(studio: &Studio) -> Vec<(&'static str, &'static str, Vec<String>)> {
     let mut all = Vec::new();
     for table in TABLES {
+        let row = table.columns[0].name;
+        let whose = match table.of {
+            Of::Person(column) => column,
+            _ => row,
+        };
         for column in table.columns {
             let select = format!(
-                "SELECT CAST({} AS TEXT) FROM {} WHERE {0} IS NOT NULL",
+                "SELECT CAST({row} AS TEXT), CAST({whose} AS TEXT), CAST({} AS TEXT) FROM {} \
+                 WHERE {0} IS NOT NULL",
                 column.name, table.name
             );
-            let values: Vec<String> = on!(tx, conn => {
-                sqlx::query_scalar(sqlx::AssertSqlSafe(select.clone())).fetch_all(conn).await
+            let mut tx = studio.db.read().await.expect("reads");
+            let found: Vec<(String, Option<String>, String)> = on!(tx, conn => {
+                sqlx::query_as(sqlx::AssertSqlSafe(select)).fetch_all(conn).await
             })
             .unwrap_or_else(|error| panic!("{}.{}: {error}", table.name, column.name));
+            drop(tx);
+            let mut values = Vec::new();
+            for (row, whose, value) in found {
+                let cipher = match column.stored {
+                    Stored::Plain | Stored::Blind(_) => None,
+                    _ if value.is_empty() => None,
+                    Stored::Sealed => {
+                        let whose = whose.map(|id| id.parse().expect("an id"));
+                        Some(studio.keys.of_whom(whose).await.expect("a key"))
+                    }
+                    Stored::SealedByObject => {
+                        let keys = studio.keys.object(&row).await.expect("keys");
+                        Some(keys.words().expect("a key"))
+                    }
+                };
+                values.push(match cipher {
+                    Some(cipher) => {
+                        assert!(Sealed::is(&value), "{}.{}", table.name, column.name);
+                        let place = Place::new(table.name, column.name);
+                        let opened = cipher.open(place, &row, &value).expect("opens");
+                        opened.into_exposed()
+                    }
+                    None => value,
+                });
+            }
             all.push((table.name, column.name, values));
         }
     }
@@ -110,7 +143,7 @@ async fn promise_gov_05_what_a_person_enters_stands_only_where_it_is_declared() 
         ),
     ]);
     let mut seen = Vec::new();
-    for (table, column, values) in texts(&stage.studio.db).await {
+    for (table, column, values) in texts(&stage.studio).await {
         for (mark, allowed) in &categories {
             let marks = [format!("mark-{mark}"), format!("mark_{mark}")];
             let holds = |value: &String| marks.iter().any(|mark| value.contains(mark));

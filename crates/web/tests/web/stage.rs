@@ -21,6 +21,7 @@ use serde_json::Value;
 use studio::credits::{PriceList, grants};
 use studio::jobs::progress::Board;
 use studio::jobs::worker::{self, Stop};
+use studio::privacy::keys::{KekSource, Keys};
 use studio::{Limits, Studio, accounts};
 use tokio::sync::{OnceCell, Semaphore};
 use tower::ServiceExt;
@@ -193,8 +194,10 @@ impl Stage {
             permits: Semaphore::new(0),
             is_broken: AtomicBool::new(false),
         });
+        let db = database.open().await.expect("opens");
         let studio = Studio {
-            db: database.open().await.expect("opens"),
+            keys: keys_of(&database, &db).await,
+            db,
             shelf: Shelf::memory(),
             painters: Arc::from([Arc::clone(&painter) as Arc<dyn Painter>]),
             clock: Clock::manual(Moment::from_millis(1_800_000_000_000)),
@@ -379,6 +382,15 @@ pub(crate) fn borrowed(fields: &[(String, String)]) -> Fields<'_> {
     pairs
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect()
+}
+
+/// The key store of a test's database; its keys are others each time.
+async fn keys_of(database: &TestDatabase, db: &db::Db) -> Keys {
+    let store = database.open_keys().await.expect("opens");
+    let kek = KekSource::given("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").expect("a key");
+    Keys::open(db, store, kek, &Clock::system(), &Randomness::system())
+        .await
+        .expect("opens")
 }
 
 /// So few that a test can reach them.

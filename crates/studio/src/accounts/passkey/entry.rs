@@ -7,7 +7,9 @@ use domain::secret::Token;
 use super::super::sign_in::{SignInError, SignedIn, Visit, admit_and_tell};
 use super::super::{device, hash, session};
 use super::ceremony::{self, State};
-use super::{Asserted, Party, PasskeyRow, Purpose, ask, bytes_of, letters_of, question, tell};
+use super::{
+    Asserted, Party, PasskeyRow, Purpose, ask, bytes_of, letters_of, open_name, question, tell,
+};
 use crate::letters::Letter;
 use crate::{Failure, Studio};
 
@@ -123,6 +125,7 @@ pub async fn confirm(
 struct Kept {
     id: PasskeyId,
     person: PersonId,
+    /// As it is stored.
     name: String,
     key: Vec<u8>,
     may_be_backed_up: bool,
@@ -198,9 +201,8 @@ async fn accept(
             // It was removed just now.
             return Ok(false);
         }
-        let letter = Letter::PasskeyCopied {
-            name: passkey.name.clone(),
-        };
+        let name = open_name(studio, passkey.person, passkey.id, &passkey.name).await?;
+        let letter = Letter::PasskeyCopied { name };
         tell(studio, tx, passkey.person, &letter).await?;
         tracing::warn!("a passkey whose counter went back was refused");
     }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::proof::{self, About, Kind};
 use super::{person, session};
 use crate::letters::{self, Letter};
+use crate::privacy::keys::Place;
 use crate::{Failure, Studio};
 
 pub use ceremony::{ALGORITHMS, Asserted, Attested, Party, Refusal};
@@ -26,6 +27,7 @@ pub use entry::{ask_to_confirm, ask_to_sign_in, confirm, sign_in};
 
 pub const MAX_PASSKEYS: u32 = 20;
 pub const MAX_NAME_CHARS: usize = 60;
+pub(super) const NAME: Place = Place::new("passkey", "name");
 /// For how long a question holds.
 pub const ANSWER_WITHIN_MS: i64 = Kind::Passkey.lives_ms();
 /// Kinds of ways to reach an authenticator; browsers know six.
@@ -119,7 +121,7 @@ async fn question(
     let asked = proof::take(studio, &mut tx, Kind::Passkey, &challenge).await?;
     // Also where the answer is wrong, it was the only one.
     tx.commit().await?;
-    let meant = asked.and_then(|proof| serde_json::from_str(&proof.detail?).ok());
+    let meant = asked.and_then(|proof| serde_json::from_str(proof.detail?.expose()).ok());
     Ok(meant
         .filter(|meant: &Purpose| meant == purpose)
         .map(|_| challenge))
@@ -181,6 +183,7 @@ pub async fn add(
     let challenge = question(studio, &sent.client_data, &Purpose::Add(id)).await?;
     let made = ceremony::made(party, &challenge.ok_or(PasskeyError::Late)?, sent)?;
     made.state.must_be_verified()?;
+    let cipher = studio.keys.of(person).await.map_err(Failure::from)?;
     let mut tx = studio.db.write().await?;
     // Locks the account, so that of two additions one sees the other.
     let open = on!(tx, conn => {
@@ -200,6 +203,8 @@ pub async fn add(
         return Err(PasskeyError::TooMany);
     }
     let now = studio.clock.now();
+    let passkey = PasskeyId::new(now, &studio.randomness).to_string();
+    let sealed = cipher.seal(NAME, &passkey, name);
     let added = on!(tx, conn => {
         sqlx::query(
             "INSERT INTO passkey (id, person_id, name, credential_id, public_key, sign_count, \
@@ -207,9 +212,9 @@ pub async fn add(
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
              ON CONFLICT (credential_id) DO NOTHING",
         )
-        .bind(PasskeyId::new(now, &studio.randomness).to_string())
+        .bind(&passkey)
         .bind(person.to_string())
-        .bind(name)
+        .bind(sealed.as_str())
         .bind(letters_of(&made.credential))
         .bind(letters_of(&made.key))
         .bind(i64::from(made.state.sign_count))
@@ -231,6 +236,18 @@ pub async fn add(
     let token = session::rotate(studio, &mut tx, id).await?;
     tx.commit().await?;
     Ok(token)
+}
+
+/// Reads a name as it is stored.
+async fn open_name(
+    studio: &Studio,
+    person: PersonId,
+    id: PasskeyId,
+    stored: &str,
+) -> Result<String, Failure> {
+    let cipher = studio.keys.of(person).await?;
+    let name = cipher.open(NAME, &id.to_string(), stored)?;
+    Ok(name.into_exposed())
 }
 
 fn read_name(name: &str) -> Result<&str, PasskeyError> {
@@ -261,7 +278,7 @@ async fn tell(
     person: PersonId,
     letter: &Letter,
 ) -> Result<(), Failure> {
-    let address = person::address_of(tx, person).await?;
+    let address = person::address_of(studio, tx, person).await?;
     letters::enqueue(studio, tx, Some(person), address.as_ref(), letter).await
 }
 
@@ -286,12 +303,15 @@ pub async fn list(studio: &Studio, person: PersonId) -> Result<Vec<Passkey>, Fai
             .fetch_all(conn)
             .await
     })?;
+    drop(tx);
+    let cipher = studio.keys.of(person).await?;
     rows.into_iter()
         .map(|row| {
             let id = row.id.parse();
+            let name = cipher.open(NAME, &row.id, &row.name)?;
             Ok(Passkey {
                 id: id.map_err(|_| Failure::Row("passkey id".to_owned()))?,
-                name: row.name,
+                name: name.into_exposed(),
                 is_synced: row.is_backed_up != 0,
                 created: Moment::from_millis(row.created_ms),
                 used: row.used_ms.map(Moment::from_millis),
@@ -307,13 +327,14 @@ pub async fn rename(
     id: PasskeyId,
     name: &str,
 ) -> Result<(), PasskeyError> {
-    let name = read_name(name)?;
+    let cipher = studio.keys.of(person).await.map_err(Failure::from)?;
+    let name = cipher.seal(NAME, &id.to_string(), read_name(name)?);
     let mut tx = studio.db.write().await?;
     let renamed = on!(tx, conn => {
         sqlx::query("UPDATE passkey SET name = $3 WHERE id = $1 AND person_id = $2")
             .bind(id.to_string())
             .bind(person.to_string())
-            .bind(name)
+            .bind(name.as_str())
             .execute(conn)
             .await
             .map(|done| done.rows_affected())
@@ -351,6 +372,7 @@ pub async fn remove(
             .await
     })?;
     let name = removed.ok_or(PasskeyError::Unknown)?;
+    let name = open_name(studio, person, id, &name).await?;
     let left: i64 = on!(tx, conn => {
         sqlx::query_scalar("SELECT COUNT(*) FROM passkey WHERE person_id = $1")
             .bind(person.to_string())

@@ -2,9 +2,11 @@
 //! processing and the fence at the start are made from it.
 
 mod elsewhere;
+mod key_store;
 mod tables;
 
 pub use elsewhere::ELSEWHERE;
+pub use key_store::KEY_TABLES;
 pub use tables::TABLES;
 
 /// A table of the database, with all of its columns.
@@ -17,6 +19,7 @@ pub struct Table {
     pub purposes: &'static [Purpose],
     pub kept: Kept,
     pub erased: Erased,
+    /// Where some of them are sealed, the first one names the row.
     pub columns: &'static [Column],
 }
 
@@ -40,6 +43,37 @@ pub enum Of {
 pub struct Column {
     pub name: &'static str,
     pub holds: Holds,
+    pub stored: Stored,
+}
+
+/// How a column is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    Plain,
+    /// Encrypted under the key of its person, or the house's where it has none yet.
+    Sealed,
+    /// Encrypted under the key of the order that the row is.
+    SealedByObject,
+    /// A keyed hash of this kind: it can be looked up, and not be guessed.
+    Blind(&'static str),
+}
+
+impl Column {
+    /// Only under its person's key it can be read.
+    const fn sealed(mut self) -> Self {
+        self.stored = Stored::Sealed;
+        self
+    }
+
+    const fn sealed_by_object(mut self) -> Self {
+        self.stored = Stored::SealedByObject;
+        self
+    }
+
+    const fn blind(mut self, kind: &'static str) -> Self {
+        self.stored = Stored::Blind(kind);
+        self
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -332,6 +366,7 @@ const fn datum(
             category,
             source,
         }),
+        stored: Stored::Plain,
     }
 }
 
@@ -354,5 +389,6 @@ const fn inner(name: &'static str) -> Column {
     Column {
         name,
         holds: Holds::Inner,
+        stored: Stored::Plain,
     }
 }

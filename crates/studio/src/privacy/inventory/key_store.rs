@@ -1,0 +1,66 @@
+//! The key store, table by table.
+
+use super::Category::{Behavior, Credentials};
+use super::{Erased, Kept, Of, Purpose, Table, inner, made, used};
+
+pub const KEY_TABLES: &[Table] = &[
+    Table {
+        name: "person_key",
+        row: "The key by which what is yours is sealed",
+        of: Of::Person("person_id"),
+        purposes: &[Purpose::Security],
+        kept: Kept::Account,
+        erased: Erased::Deleted,
+        columns: &[
+            inner("person_id"),
+            inner("epoch"),
+            made("wrapped", "the key, itself encrypted", Credentials),
+            used("created_ms", "when it was made", Behavior),
+        ],
+    },
+    Table {
+        name: "object_key",
+        row: "The keys of each order, and of your portrait",
+        of: Of::Person("person_id"),
+        purposes: &[Purpose::Security],
+        kept: Kept::With("what they open"),
+        erased: Erased::Deleted,
+        columns: &[
+            inner("id"),
+            inner("person_id"),
+            made("wrapped", "the keys, encrypted by yours", Credentials),
+        ],
+    },
+    Table {
+        name: "house_key",
+        row: "Keys of the house",
+        of: Of::Nobody,
+        purposes: &[],
+        kept: Kept::Run,
+        erased: Erased::Untouched,
+        columns: &[
+            inner("purpose"),
+            inner("epoch"),
+            inner("wrapped"),
+            inner("created_ms"),
+        ],
+    },
+    Table {
+        name: "epoch",
+        row: "Key-encryption keys, by name",
+        of: Of::Nobody,
+        purposes: &[],
+        kept: Kept::Run,
+        erased: Erased::Untouched,
+        columns: &[inner("id"), inner("ordinal"), inner("created_ms")],
+    },
+    Table {
+        name: "store",
+        row: "The key store itself",
+        of: Of::Nobody,
+        purposes: &[],
+        kept: Kept::Run,
+        erased: Erased::Untouched,
+        columns: &[inner("id"), inner("name"), inner("shreds")],
+    },
+];
