@@ -3,23 +3,30 @@
 
 use std::fmt;
 
+/// Holds types to it that they can't be printed: where one of them gets a `Display`, and with it a
+/// `to_string`, or turns into a `String` by itself, the build fails.
+#[macro_export]
+macro_rules! unprintable {
+    ($($type:ty),+ $(,)?) => {$(
+        const _: fn() = || {
+            struct Printed;
+            struct Turned;
+            trait Ambiguous<Which> {
+                fn one() {}
+            }
+            impl<T: ?Sized> Ambiguous<()> for T {}
+            impl<T: ?Sized + std::fmt::Display> Ambiguous<Printed> for T {}
+            impl<T: Into<String>> Ambiguous<Turned> for T {}
+            // With one more that fits, it can't be told which is meant.
+            <$type as Ambiguous<_>>::one();
+        };
+    )+};
+}
+
+unprintable!(Personal<String>, Address, Password, Username, DisplayName);
+
 /// Something personal that has no type of its own. It can't be printed: whoever shows it to its
 /// person says so by [`Personal::expose`].
-///
-/// ```compile_fail,E0277
-/// let name = domain::personal::Personal::new("Anna".to_owned());
-/// println!("{name}");
-/// ```
-///
-/// ```compile_fail,E0277
-/// let name = domain::personal::Personal::new("Anna".to_owned());
-/// let shown: String = name.to_string();
-/// ```
-///
-/// ```compile_fail,E0277
-/// let name = domain::personal::Personal::new("Anna".to_owned());
-/// let sent: String = name.into();
-/// ```
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Personal<T>(T);
 

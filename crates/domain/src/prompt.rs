@@ -46,6 +46,8 @@ impl Prompt {
     }
 }
 
+crate::unprintable!(Prompt);
+
 impl fmt::Debug for Prompt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Prompt({} chars)", self.0.chars().count())

@@ -8,6 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::randomness::Randomness;
 
+crate::unprintable!(Token, ApiKey);
+
 /// 256 random bits, in 43 letters of base64url.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);

@@ -47,6 +47,8 @@ pub struct OrderForm {
 #[derive(Clone, Default)]
 pub struct Prose(pub String);
 
+domain::unprintable!(Prose);
+
 impl std::fmt::Debug for Prose {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Prose(…)")

@@ -230,7 +230,7 @@ async fn open(
 }
 
 /// The key store of a test's database; its keys are others each time.
-async fn keys_of(database: &TestDatabase, db: &db::Db) -> Keys {
+pub(crate) async fn keys_of(database: &TestDatabase, db: &db::Db) -> Keys {
     let store = database.open_keys().await.expect("opens");
     let kek = KekSource::given("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").expect("a key");
     Keys::open(db, store, kek, &Clock::system(), &Randomness::system())

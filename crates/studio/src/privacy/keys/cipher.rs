@@ -106,14 +106,10 @@ impl fmt::Display for Place {
 }
 
 /// Text that only the key of its person opens.
-///
-/// ```compile_fail,E0277
-/// fn show(sealed: studio::privacy::keys::Sealed) -> String {
-///     format!("{sealed}")
-/// }
-/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed(String);
+
+domain::unprintable!(Sealed, Cipher, Key);
 
 impl Sealed {
     /// For storing it.

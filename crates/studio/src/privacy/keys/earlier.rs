@@ -276,6 +276,12 @@ async fn files(studio: &Studio, folder: &str) -> Result<u64, Failure> {
     let mut keys = studio.shelf.keys(folder).await?;
     keys.retain(|key| *key > after);
     keys.sort_unstable();
+    if !keys.is_empty() {
+        let count = keys.len();
+        tracing::info!(
+            "looking through {count} files in {folder} for some that are not sealed yet"
+        );
+    }
     for some in keys.chunks(FILES_AT_ONCE) {
         for key in some {
             sealed += u64::from(seal_file(studio, folder, key).await?);

@@ -272,9 +272,16 @@ impl Keys {
             person: person.clone(),
             wrapped: wrapped.join("."),
         };
-        let written = self.0.writer.write(change).await?;
+        let written = match self.0.writer.write(change).await {
+            Ok(written) => written,
+            // The person's key went in this moment: without its row none can be written.
+            Err(_) if store::person(&self.0.db, &person).await?.is_none() => {
+                return Err(KeyError::Gone(person));
+            }
+            Err(error) => return Err(error),
+        };
         if written == 0 {
-            // Another made them, or the person's key went in this moment.
+            // Somebody else made them.
             return self.object(&id).await;
         }
         let made = ObjectKeys(Arc::new(Slots {
