@@ -8,6 +8,7 @@ use clap::Subcommand;
 use serde_json::json;
 use studio::Studio;
 use studio::privacy::keys::Epoch;
+use studio::privacy::log::{self, Event, Kind};
 
 use crate::place::{HouseArgs, Place};
 
@@ -78,6 +79,12 @@ fn line(epoch: &Epoch, place: &str, as_json: bool) -> String {
 
 async fn rotate(studio: &Studio) -> Result<String> {
     let rotated = studio.keys.rotate().await?;
+    let event = Event {
+        kind: Kind::KeysRotated,
+        person: None,
+        what: json!({ "epoch": rotated.epoch, "rewrapped": rotated.rewrapped }),
+    };
+    log::note_alone(studio, &event).await?;
     let place = studio.keys.source().place();
     let began = match rotated.is_resumed {
         true => "went on with the rotation that was broken off: ",

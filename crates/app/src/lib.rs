@@ -2,6 +2,7 @@
 //! measurements can run the same program with another painter.
 
 mod admin;
+mod audit;
 mod draw;
 mod keys;
 mod models;
@@ -70,6 +71,8 @@ enum Command {
     /// The keys by which everything of people is sealed: show them, exchange the outermost
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Read the house as it runs and say which promises hold in it; fails where one is broken
+    Audit(audit::AuditArgs),
     /// What is kept of people, why and until when
     #[command(subcommand)]
     Privacy(privacy::PrivacyCommand),
@@ -90,6 +93,7 @@ pub fn run(painter: Option<Arc<dyn Painter>>) -> ExitCode {
         Some(Command::Models(command)) => models::run(command, &models_dir),
         Some(Command::Admin(command)) => admin::run(&command, &place),
         Some(Command::Keys(command)) => keys::run(&command, &place),
+        Some(Command::Audit(args)) => audit::run(&args, &place),
         Some(Command::Privacy(command)) => privacy::run(&command),
     };
     ended.unwrap_or_else(|error| {

@@ -19,8 +19,8 @@ use outside::shelf::Shelf;
 use studio::accounts::Gate;
 use studio::credits::PriceList;
 use studio::jobs::progress::Board;
-use studio::privacy::fence;
 use studio::privacy::keys::{KekSource, Keys, earlier};
+use studio::privacy::{audit, fence};
 use studio::{Limits, Studio};
 
 /// A Postgres address. It may hold a password, so it can't be printed.
@@ -238,6 +238,7 @@ impl Place {
         if sealed > 0 {
             tracing::info!("sealed what earlier builds wrote: {sealed} rows and files");
         }
+        audit::declare_inventory(&studio).await?;
         Ok(studio)
     }
 

@@ -19,7 +19,7 @@ use studio::credits::grants;
 use studio::jobs::nodes;
 use studio::jobs::worker::{self, Stop};
 use studio::letters::{self, Letter, Words};
-use studio::privacy::retention;
+use studio::privacy::{audit, log, retention};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use web::PublicUrl;
@@ -158,6 +158,8 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     let writing = tokio::spawn(letters);
     tokio::spawn(grants::keep_expiring(studio.clone(), stop.clone()));
     tokio::spawn(retention::keep_sweeping(studio.clone(), stop.clone()));
+    tokio::spawn(audit::keep_auditing(studio.clone(), stop.clone()));
+    let logging = tokio::spawn(log::keep_settling(studio.clone(), stop.clone()));
     let mut site = web::Site::new(studio.clone(), stop.clone());
     if let Some(public) = &args.public_url {
         site = site.at(public.clone());
@@ -187,6 +189,9 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     }
     if tokio::time::timeout(GRACE, writing).await.is_err() {
         tracing::warn!("a letter was not sent in time; the next start tries it again");
+    }
+    if tokio::time::timeout(GRACE, logging).await.is_err() {
+        tracing::warn!("entries of the log have no place yet; the next start gives them one");
     }
     if tokio::time::timeout(LAST_WORDS, serving).await.is_err() {
         tracing::warn!("some answers were cut off: their clients took too long");

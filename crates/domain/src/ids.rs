@@ -104,6 +104,10 @@ ids! {
     PasskeyId = "pas_";
     /// One picture of a person, as its person chose it.
     PortraitId = "por_";
+    /// One entry of the log that nobody can rewrite.
+    LogId = "log_";
+    /// One audit of the house.
+    AuditId = "aud_";
 }
 
 #[cfg(test)]

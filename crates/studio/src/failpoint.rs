@@ -31,7 +31,7 @@ pub(crate) const fn here(_name: &'static str) {}
 
 /// Every point, in the order in which a job meets them; then those of everything else.
 #[cfg(debug_assertions)]
-const POINTS: [&str; 20] = [
+const POINTS: [&str; 22] = [
     "enqueue-uncommitted",
     "enqueue-committed",
     "claim-uncommitted",
@@ -52,4 +52,6 @@ const POINTS: [&str; 20] = [
     "rotation-some",
     "shredding-noted",
     "shredding-done",
+    "log-uncommitted",
+    "log-committed",
 ];

@@ -57,6 +57,11 @@ impl Problem {
         }
     }
 
+    pub(crate) fn nothing() -> Self {
+        let message = "There is nothing here: it is gone, or never was, or is somebody else's.";
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
     pub(crate) fn no_job() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,

@@ -70,6 +70,8 @@ impl Plural {
     }
 }
 
+type List = Vec<String>;
+
 macro_rules! texts {
     ($($group:ident { $($kind:ident: $($name:ident)+;)+ })+) => {$(
         #[derive(Debug, Deserialize)]
@@ -100,6 +102,7 @@ pub(crate) struct Texts {
     pub(crate) letters: Letters,
     pub(crate) letter: Letter,
     pub(crate) privacy: Privacy,
+    pub(crate) trust: Trust,
     pub(crate) api: Api,
     pub(crate) problem: Problem,
 }
@@ -173,6 +176,13 @@ texts! {
     Problem {
         String: title not_found not_found_what method server refused home;
     }
+    Trust {
+        String: title heading lead audit signed never holds log log_what keep keep_what empty key
+            key_what limits;
+        Pattern: audited audited_broken;
+        Plural: broken;
+        List: limits_what;
+    }
     Door {
         String: sign_up sign_up_lead sign_up_do address password password_hint born born_hint
             have_account sign_in sign_in_do no_account forgot link_ended busy look look_what look_reset not_now
@@ -185,7 +195,7 @@ texts! {
         Plural: welcome_adopt;
     }
     Account {
-        String: data data_what data_take data_take_what data_nothing title profile security sessions keys parts address username display_name role
+        String: log log_what log_none log_proof log_waits log_older log_taken data data_what data_take data_take_what data_nothing title profile security sessions keys parts address username display_name role
             since sign_out outbox password password_what current new change sessions_what
             this_session end end_others none_other keys_what keys_none key_name key_name_hint
             key_may key_limit key_limit_hint key_make key_fresh key_fresh_what revoke key_unused
@@ -197,7 +207,7 @@ texts! {
             passkey_name passkey_name_hint passkey_make passkey_known passkey_stopped
             passkey_failed passkey_synced rename rename_do remove confirm_passkey
             session_by_password session_by_removed;
-        Pattern: session_when session_by_passkey passkey_used passkey_unused key_used key_limited;
+        Pattern: log_signed_in log_role log_credits log_priority session_when session_by_passkey passkey_used passkey_unused key_used key_limited;
         Plural: data_rows recovery_left;
     }
     Letters {

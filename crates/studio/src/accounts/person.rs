@@ -5,11 +5,13 @@ use domain::clock::Moment;
 use domain::ids::{PersonId, PortraitId};
 use domain::personal::{Address, DisplayName, Username};
 use domain::role::Role;
+use serde_json::json;
 
 use super::password::PasswordHash;
 use super::{portrait, session};
 use crate::credits::grants::{self, GrantError, NewGrant};
 use crate::privacy::keys::{Cipher, KeyError, Place, Sealed};
+use crate::privacy::log::{self, Event, Kind};
 use crate::{Failure, Studio};
 
 const ADDRESS: Place = Place::new("account", "address");
@@ -311,6 +313,12 @@ pub async fn set_role(studio: &Studio, person: PersonId, role: Role) -> Result<(
             .map(|done| done.rows_affected())
     })?;
     session::end_all(&mut tx, person).await?;
+    let event = Event {
+        kind: Kind::RoleChanged,
+        person: Some(person),
+        what: json!({ "from": former, "to": role.name() }),
+    };
+    log::note(studio, &mut tx, &event).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -8,8 +8,10 @@ use domain::ids::{PasskeyId, PersonId, SessionId};
 use domain::personal::Personal;
 use domain::role::{Role, Scopes};
 use domain::secret::Token;
+use serde_json::json;
 
 use super::{Known, Means, hash, minute_of, passkey, standing};
+use crate::privacy::log::{self, Event, Kind};
 use crate::{Failure, Studio};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -65,6 +67,16 @@ pub(crate) async fn begin(
         .await
         .map(|done| done.rows_affected())
     })?;
+    let means = match passkey {
+        Some(_) => "passkey",
+        None => "password",
+    };
+    let event = Event {
+        kind: Kind::SignedIn,
+        person: Some(person),
+        what: json!({ "browser": family, "by": means }),
+    };
+    log::note(studio, tx, &event).await?;
     Ok(token)
 }
 

@@ -8,11 +8,13 @@ use domain::clock::Moment;
 use domain::credits::Credits;
 use domain::ids::{GrantId, PersonId};
 use domain::personal::Address;
+use serde_json::json;
 
 use super::ledger::{self, Kind, Movement};
 use crate::accounts::person;
 use crate::jobs::worker::Stop;
 use crate::privacy::keys::{Cipher, KeyError, Place};
+use crate::privacy::log::{self, Event};
 use crate::{Failure, Studio};
 
 /// People whose ended grants are taken back in one go.
@@ -141,6 +143,12 @@ pub async fn give_in(
     }
     let cause = format!("grant:{}", grant.id);
     write(studio, tx, person, grant, Giver::Operator(by), cause).await?;
+    let event = Event {
+        kind: log::Kind::CreditsGiven,
+        person: Some(person),
+        what: json!({ "credits": grant.credits, "by": if by.is_some() { "operator" } else { "shell" }, "reason": grant.reason.trim() }),
+    };
+    log::note(studio, tx, &event).await?;
     Ok(())
 }
 

@@ -9,7 +9,9 @@
 use db::{Tx, on};
 use domain::clock::Moment;
 use domain::ids::{JobId, PersonId};
+use serde_json::json;
 
+use crate::privacy::log::{self, Event, Kind};
 use crate::{Failure, Limits, Studio};
 
 /// Where a job stands in the line.
@@ -325,6 +327,14 @@ pub async fn set_priority(
             .await
             .map(|done| done.rows_affected())
     })?;
+    if changed > 0 {
+        let event = Event {
+            kind: Kind::PriorityChanged,
+            person: Some(person),
+            what: json!({ "to": priority }),
+        };
+        log::note(studio, &mut tx, &event).await?;
+    }
     tx.commit().await?;
     Ok(changed > 0)
 }

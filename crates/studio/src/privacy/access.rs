@@ -12,7 +12,7 @@ use sqlx::Row;
 
 use super::inventory::{Category, Column, Holds, Of, Stored, TABLES, Table};
 use super::keys::Place;
-use super::notice;
+use super::{log, notice};
 use crate::accounts::portrait;
 use crate::archive::Zip;
 use crate::jobs::Page;
@@ -112,6 +112,10 @@ pub fn archive(
                         zip.put("portrait.webp", now, &file)?;
                     }
                     zip.put("what-is-kept.txt", now, notice::text().as_bytes())?;
+                    // So that whoever takes everything along can hold the house to its log.
+                    if let Some(checkpoint) = log::newest(&studio).await? {
+                        zip.put("checkpoint.txt", now, checkpoint.as_bytes())?;
+                    }
                     return Ok(Some((zip.finish()?, None)));
                 }
             };

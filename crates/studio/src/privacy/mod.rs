@@ -5,6 +5,12 @@ pub mod inventory;
 
 pub mod keys;
 
+mod canonical;
+
+pub mod log;
+
+pub mod audit;
+
 pub mod fence;
 
 pub mod access;

@@ -41,13 +41,23 @@ pub async fn sweep(studio: &Studio) -> Result<u64, Failure> {
 
 /// Rows that are kept for longer than they may be: none, between two sweeps a few.
 pub async fn overdue(studio: &Studio) -> Result<u64, Failure> {
+    overdue_for(studio, Duration::ZERO).await
+}
+
+/// Rows that two sweeps have left where they are: none.
+pub async fn left_by_sweeps(studio: &Studio) -> Result<u64, Failure> {
+    overdue_for(studio, 2 * BETWEEN_SWEEPS).await
+}
+
+async fn overdue_for(studio: &Studio, longer: Duration) -> Result<u64, Failure> {
+    let longer_ms = i64::try_from(longer.as_millis()).unwrap_or(i64::MAX);
     let mut overdue = 0;
     let mut tx = studio.db.read().await?;
     for (table, limit) in limits() {
         let statement = format!("SELECT COUNT(*) FROM {table} WHERE {} <= $1", limit.column);
         let rows: i64 = on!(tx, conn => {
             sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
-                .bind(studio.clock.now().plus_millis(-limit.ms).as_millis())
+                .bind(studio.clock.now().plus_millis(-limit.ms - longer_ms).as_millis())
                 .fetch_one(conn)
                 .await
         })?;

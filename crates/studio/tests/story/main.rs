@@ -3,6 +3,7 @@
 mod keys;
 mod leases;
 mod line;
+mod log;
 mod removal;
 mod repeats;
 mod search;

@@ -15,6 +15,7 @@ mod pictures;
 mod privacy;
 mod sent;
 mod studio;
+mod trust;
 
 use askama::Template;
 use axum::Router;
@@ -49,6 +50,10 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/privacy.txt", get(privacy::text))
         .route("/privacy.json", get(privacy::json))
         .route("/privacy.jsonld", get(privacy::json_ld))
+        .route("/trust", get(trust::show))
+        .route("/trust/checkpoint", get(trust::checkpoint))
+        .route("/trust/growth", get(trust::growth))
+        .route("/trust/report.json", get(trust::report))
         .route("/letters", get(letters::list))
         .merge(door::routes())
         .merge(account::routes())

@@ -25,3 +25,4 @@ mod sessions;
 mod stage;
 mod standing;
 mod streaming;
+mod trust;

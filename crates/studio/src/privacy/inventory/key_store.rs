@@ -55,6 +55,15 @@ pub const KEY_TABLES: &[Table] = &[
         columns: &[inner("id"), inner("ordinal"), inner("created_ms")],
     },
     Table {
+        name: "anchor",
+        row: "How far the log has come",
+        of: Of::Nobody,
+        purposes: &[],
+        kept: Kept::Run,
+        erased: Erased::Untouched,
+        columns: &[inner("id"), inner("size"), inner("root")],
+    },
+    Table {
         name: "store",
         row: "The key store itself",
         of: Of::Nobody,

@@ -18,7 +18,7 @@ pub(super) const KEY_BYTES: usize = 32;
 
 /// Sealed text begins with it. No text of a person, no address and no name has such a character, and
 /// JSON has none outside its strings, so nothing that is not sealed looks as if it were.
-const MARK: char = '\u{1}';
+pub(crate) const MARK: char = '\u{1}';
 /// Sealed files begin with it; pictures begin otherwise.
 const FILE_MARK: &[u8; 4] = b"PHS1";
 

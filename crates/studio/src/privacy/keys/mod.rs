@@ -35,6 +35,7 @@ use self::kek::Kek;
 use self::memory::Memory;
 use self::writing::{Change, Writer};
 
+pub(crate) use cipher::MARK;
 pub use cipher::{Cipher, Place, Sealed};
 pub use house::verify;
 pub use kek::{KekError, KekSource};
@@ -451,6 +452,16 @@ impl Keys {
     /// The key store itself, for the fence at the start.
     pub(crate) fn store(&self) -> &Db {
         &self.0.db
+    }
+
+    /// Remembers how far the log has come, apart from the log itself.
+    pub(crate) async fn anchor(&self, size: u64, root: &str) -> Result<(), KeyError> {
+        Ok(store::anchor(&self.0.db, size, root).await?)
+    }
+
+    /// How far the log has come, as it was last remembered.
+    pub(crate) async fn anchored(&self) -> Result<Option<(u64, String)>, KeyError> {
+        Ok(store::anchored(&self.0.db).await?)
     }
 
     /// Where the key-encryption keys are.

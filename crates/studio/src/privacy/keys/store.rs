@@ -276,3 +276,28 @@ pub(super) async fn count_of(db: &Db, person: &str) -> Result<u64, DbError> {
 pub(super) fn slots_in(wrapped: &str) -> u64 {
     wrapped.split('.').filter(|slot| !slot.is_empty()).count() as u64
 }
+
+/// The log grows: an older checkpoint never takes the place of a newer one.
+pub(super) async fn anchor(db: &Db, size: u64, root: &str) -> Result<(), DbError> {
+    let mut tx = db.write().await?;
+    on!(tx, conn => {
+        sqlx::query(
+            "INSERT INTO anchor (id, size, root) VALUES (1, $1, $2) \
+             ON CONFLICT (id) DO UPDATE SET size = $1, root = $2 WHERE anchor.size < $1",
+        )
+        .bind(i64::try_from(size).unwrap_or(i64::MAX))
+        .bind(root)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    tx.commit().await
+}
+
+pub(super) async fn anchored(db: &Db) -> Result<Option<(u64, String)>, DbError> {
+    let mut tx = db.read().await?;
+    let anchored: Option<(i64, String)> = on!(tx, conn => {
+        sqlx::query_as("SELECT size, root FROM anchor WHERE id = 1").fetch_optional(conn).await
+    })?;
+    Ok(anchored.map(|(size, root)| (size.unsigned_abs(), root)))
+}

@@ -6,7 +6,9 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures::TryStreamExt;
+use serde_json::json;
 use studio::privacy::access::{self, Holding};
+use studio::privacy::log::{self, Event, Kind};
 use studio::privacy::notice;
 
 use super::super::{Frame, Shown, ok};
@@ -54,10 +56,16 @@ pub(super) async fn show(State(site): State<Site>, member: Member) -> Result<Res
 }
 
 /// Whoever finds a browser open must not take all of it along: the person proves who they are.
-pub(super) async fn archive(State(site): State<Site>, member: Member) -> Response {
+pub(super) async fn archive(State(site): State<Site>, member: Member) -> Result<Response, Shown> {
     if let Some(first) = confirm::first(&site, &member, "/account/data") {
-        return first;
+        return Ok(first);
     }
+    let event = Event {
+        kind: Kind::TakenAlong,
+        person: Some(member.known.person),
+        what: json!({ "as": "archive" }),
+    };
+    log::note_alone(&site.studio, &event).await?;
     let parts = access::archive(site.studio.clone(), member.known.person);
     let parts = parts.inspect_err(|error| tracing::error!(%error, "an archive broke off"));
     let headers = [
@@ -68,5 +76,5 @@ pub(super) async fn archive(State(site): State<Site>, member: Member) -> Respons
         ),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    (headers, Body::from_stream(parts)).into_response()
+    Ok((headers, Body::from_stream(parts)).into_response())
 }

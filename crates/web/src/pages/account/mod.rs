@@ -5,6 +5,7 @@ mod codes;
 mod confirm;
 mod data;
 mod keys;
+mod log;
 mod passkeys;
 mod portrait;
 mod profile;
@@ -42,6 +43,8 @@ pub(super) fn routes() -> Router<Site> {
         )
         .route("/account/sessions", get(sessions::list).post(sessions::end))
         .route("/account/data", get(data::show).post(data::archive))
+        .route("/account/log", get(log::show))
+        .route("/account/log/{id}", get(log::proof))
         .route("/account/keys", get(keys::list).post(keys::make))
         .route("/account/keys/revoke", post(keys::revoke))
 }

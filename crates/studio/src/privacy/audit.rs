@@ -1,0 +1,268 @@
+//! Reads the house as it runs and says which promises hold in it, signed. It changes nothing but the
+//! list of such reports.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use db::on;
+use domain::ids::AuditId;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::inventory::{Stored, TABLES};
+use super::log::checkpoint::Checkpoint;
+use super::log::{self, Event, Kind};
+use super::{canonical, fence, keys, notice, retention};
+use crate::credits::ledger;
+use crate::jobs::worker::Stop;
+use crate::{Failure, Studio};
+
+/// Says what a document is, and which edition of its fields it has.
+pub const KIND: &str = "pinhole/audit/1";
+/// Reports that are kept.
+const KEPT: i64 = 100;
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    pub name: &'static str,
+    /// What it shows where nothing is wrong.
+    pub shows: &'static str,
+    /// Of PROMISES.md: what rests on it.
+    pub promises: &'static [&'static str],
+    pub wrong: Vec<String>,
+}
+
+/// What an audit found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub seconds: i64,
+    pub checks: Vec<Check>,
+    /// Leaves of the log.
+    pub leaves: u64,
+    /// The log's newest checkpoint, signed.
+    pub checkpoint: Option<String>,
+}
+
+impl Report {
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.checks.iter().all(|check| check.wrong.is_empty())
+    }
+
+    /// As everybody may see it: how much is wrong, and not with whom.
+    fn document(&self) -> Value {
+        let checks = self.checks.iter().map(|check| {
+            json!({
+                "name": check.name,
+                "shows": check.shows,
+                "promises": check.promises,
+                "wrong": check.wrong.len(),
+            })
+        });
+        json!({
+            "kind": KIND,
+            "time": self.seconds,
+            "holds": self.holds(),
+            "checks": checks.collect::<Vec<_>>(),
+            "log": { "leaves": self.leaves, "checkpoint": self.checkpoint },
+            "inventory_sha256": inventory_hash(),
+        })
+    }
+}
+
+/// Names what is collected: it changes with the inventory.
+#[must_use]
+pub fn inventory_hash() -> String {
+    let text = canonical::text(&notice::inventory_json());
+    log::hex(&Sha256::digest(text).into())
+}
+
+/// Logs that something else is collected than before, where it is.
+pub async fn declare_inventory(studio: &Studio) -> Result<(), Failure> {
+    let what = json!({ "sha256": inventory_hash() });
+    let known = log::last_of_house(studio, Kind::InventoryChanged).await?;
+    if known.as_ref() == Some(&what) {
+        return Ok(());
+    }
+    let event = Event {
+        kind: Kind::InventoryChanged,
+        person: None,
+        what,
+    };
+    log::note_alone(studio, &event).await?;
+    Ok(())
+}
+
+/// Looks at everything. `brought` are checkpoints that somebody kept: the log must hold them too.
+pub async fn run(studio: &Studio, brought: &[Checkpoint]) -> Result<Report, Failure> {
+    let checkpoint = log::settle(studio).await?;
+    let read = log::audit::read(studio, brought).await?;
+    let overdue = retention::left_by_sweeps(studio).await?;
+    let overdue =
+        (overdue > 0).then(|| format!("{overdue} rows are kept for longer than they may be"));
+    let gaps = match fence::check(studio).await {
+        Ok(()) => Vec::new(),
+        Err(fence::FenceError::Gaps(gaps)) => gaps.iter().map(ToString::to_string).collect(),
+        Err(fence::FenceError::Failure(failure)) => return Err(failure),
+    };
+    let exposed = studio.keys.source().is_open_to_others().then(|| {
+        let place = studio.keys.source().place();
+        format!("others on this machine can read {place}: chmod 600 {place}")
+    });
+    let checks = vec![
+        Check {
+            name: "inventory",
+            shows: "Nothing is stored in the database that the notice does not tell of.",
+            promises: &["GOV-05"],
+            wrong: gaps,
+        },
+        Check {
+            name: "sealed",
+            shows: "What tells of people lies encrypted in every row.",
+            promises: &["ACC-01", "GEN-02", "SEC-02"],
+            wrong: unsealed(studio).await?,
+        },
+        Check {
+            name: "key",
+            shows: "The key that opens the others can be read by the program alone.",
+            promises: &["SEC-02"],
+            wrong: exposed.into_iter().collect(),
+        },
+        Check {
+            name: "retention",
+            shows: "Nothing is kept for longer than the notice says.",
+            promises: &["RET-01"],
+            wrong: overdue.into_iter().collect(),
+        },
+        Check {
+            name: "books",
+            shows: "The credits add up.",
+            promises: &["PAY-02"],
+            wrong: ledger::audit(studio).await?,
+        },
+        Check {
+            name: "log",
+            shows: "The log is what it was: nothing in it was changed, taken out or turned back.",
+            promises: &["SEC-07", "X-08"],
+            wrong: read.wrong,
+        },
+    ];
+    Ok(Report {
+        seconds: studio.clock.now().as_seconds(),
+        checks,
+        leaves: read.leaves,
+        checkpoint,
+    })
+}
+
+/// Columns in which something lies open that should be sealed.
+async fn unsealed(studio: &Studio) -> Result<Vec<String>, Failure> {
+    let mut found = Vec::new();
+    let mut tx = studio.db.read().await?;
+    for table in TABLES {
+        for column in table.columns {
+            if !matches!(column.stored, Stored::Sealed | Stored::SealedByObject) {
+                continue;
+            }
+            let (table, column) = (table.name, column.name);
+            let statement = format!(
+                "SELECT COUNT(*) FROM {table} WHERE {column} <> '' AND SUBSTR({column}, 1, 1) <> $1"
+            );
+            let rows: i64 = on!(tx, conn => {
+                sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
+                    .bind(keys::MARK.to_string())
+                    .fetch_one(conn)
+                    .await
+            })?;
+            if rows > 0 {
+                found.push(format!("{table}.{column} lies open in {rows} rows"));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Signs a report and shows it to everybody; gives what is shown.
+pub async fn publish(studio: &Studio, report: &Report) -> Result<String, Failure> {
+    let document = report.document();
+    let signature = studio.keys.sign(canonical::text(&document).as_bytes());
+    let signed = canonical::text(&json!({
+        "report": document,
+        "signature": {
+            "algorithm": "Ed25519",
+            "public_key": BASE64.encode(studio.keys.public_key()),
+            "value": BASE64.encode(signature),
+        },
+    }));
+    let now = studio.clock.now();
+    let mut tx = studio.db.write().await?;
+    on!(tx, conn => {
+        sqlx::query("INSERT INTO audit (id, created_ms, report) VALUES ($1, $2, $3)")
+            .bind(AuditId::new(now, &studio.randomness).to_string())
+            .bind(now.as_millis())
+            .bind(&signed)
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    on!(tx, conn => {
+        sqlx::query("DELETE FROM audit WHERE id NOT IN (SELECT id FROM audit ORDER BY id DESC LIMIT $1)")
+            .bind(KEPT)
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    tx.commit().await?;
+    Ok(signed)
+}
+
+/// How often the program audits itself, and how often it looks whether that is due.
+const EVERY_MS: i64 = 24 * 60 * 60 * 1_000;
+const LOOK_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// Audits the house where nobody has within a day; `None` where somebody did.
+pub async fn run_if_due(studio: &Studio) -> Result<Option<Report>, Failure> {
+    let mut tx = studio.db.read().await?;
+    let last: Option<i64> = on!(tx, conn => {
+        sqlx::query_scalar("SELECT MAX(created_ms) FROM audit").fetch_one(conn).await
+    })?;
+    drop(tx);
+    let due = studio.clock.now().plus_millis(-EVERY_MS).as_millis();
+    if last.is_some_and(|last| last > due) {
+        return Ok(None);
+    }
+    let report = run(studio, &[]).await?;
+    publish(studio, &report).await?;
+    Ok(Some(report))
+}
+
+/// Audits the house once a day, until told to stop.
+pub async fn keep_auditing(studio: Studio, stop: Stop) {
+    while !stop.is_set() {
+        match run_if_due(&studio).await {
+            Ok(Some(report)) if !report.holds() => {
+                tracing::error!("an audit found something that does not hold. Run pinhole audit");
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(%error, "the house could not be audited; trying again later");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = stop.set() => {}
+        }
+    }
+}
+
+/// The newest report, as it was signed; `None` where nobody ever audited this house.
+pub async fn newest(studio: &Studio) -> Result<Option<String>, Failure> {
+    let mut tx = studio.db.read().await?;
+    Ok(on!(tx, conn => {
+        sqlx::query_scalar("SELECT report FROM audit ORDER BY id DESC LIMIT 1")
+            .fetch_optional(conn)
+            .await
+    })?)
+}

@@ -1,0 +1,75 @@
+//! JSON in the one form that can be signed (RFC 8785): no spaces, members in the order of their names,
+//! nothing escaped that need not be. Numbers are integers.
+
+use serde_json::Value;
+
+#[must_use]
+pub(super) fn text(value: &Value) -> String {
+    let mut text = String::new();
+    write(value, &mut text);
+    text
+}
+
+fn write(value: &Value, text: &mut String) {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            *text += &value.to_string();
+        }
+        Value::Array(items) => {
+            text.push('[');
+            for (number, item) in items.iter().enumerate() {
+                if number > 0 {
+                    text.push(',');
+                }
+                write(item, text);
+            }
+            text.push(']');
+        }
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+            text.push('{');
+            for (number, (name, member)) in members.into_iter().enumerate() {
+                if number > 0 {
+                    text.push(',');
+                }
+                *text += &Value::from(name.as_str()).to_string();
+                text.push(':');
+                write(member, text);
+            }
+            text.push('}');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The order of RFC 8785, 3.2.3, and its escapes.
+    #[test]
+    fn members_are_sorted_by_their_utf_16_units() {
+        let value = json!({
+            "\u{20ac}": "Euro Sign",
+            "\r": "Carriage Return",
+            "\u{fb33}": "Hebrew Letter Dalet With Dagesh",
+            "1": "One",
+            "\u{1f600}": "Emoji: Grinning Face",
+            "\u{80}": "Control",
+            "\u{f6}": "Latin Small Letter O With Diaeresis",
+        });
+        assert_eq!(
+            text(&value),
+            "{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\u{80}\":\"Control\",\
+             \"ö\":\"Latin Small Letter O With Diaeresis\",\"€\":\"Euro Sign\",\
+             \"\u{1f600}\":\"Emoji: Grinning Face\",\"\u{fb33}\":\"Hebrew Letter Dalet With Dagesh\"}"
+        );
+        let escapes = json!(["\u{8}\t\n\u{c}\r\"\\/\u{1f}", 1, -3, true, null, {"b": [], "a": {}}]);
+        assert_eq!(
+            text(&escapes),
+            r#"["\b\t\n\f\r\"\\/\u001f",1,-3,true,null,{"a":{},"b":[]}]"#
+        );
+    }
+}

@@ -1,0 +1,293 @@
+//! A log that can forget: what was done to people's data, in an append-only Merkle tree. Nobody can
+//! change it, take something out or turn it back without contradicting a checkpoint that somebody
+//! holds.
+//!
+//! A leaf is a commitment: the hash of a random salt and what happened. What happened, with its salt, is
+//! sealed under its person's key, so that forgetting it leaves the tree as it was, and the leaf tells
+//! nothing any more.
+//!
+//! Architecture invariant: an entry is written in the transaction that does what it tells of. Its place
+//! in the tree it gets later, many at once.
+
+pub mod audit;
+pub mod checkpoint;
+pub mod proof;
+mod sequence;
+pub mod tree;
+
+use db::{Tx, on};
+use domain::clock::Moment;
+use domain::ids::{LogId, PersonId};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use self::tree::{HASH_BYTES, Hash, leaf_hash};
+use super::canonical;
+use super::keys::Place;
+use crate::{Failure, Studio};
+
+pub use sequence::{keep_settling, settle};
+
+const PAYLOAD: Place = Place::new("log_entry", "payload");
+
+/// What is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    SignedIn,
+    RoleChanged,
+    CreditsGiven,
+    PriorityChanged,
+    TakenAlong,
+    ErasureBegun,
+    ErasureEnded,
+    InventoryChanged,
+    KeysRotated,
+}
+
+impl Kind {
+    pub const ALL: [Self; 9] = [
+        Self::SignedIn,
+        Self::RoleChanged,
+        Self::CreditsGiven,
+        Self::PriorityChanged,
+        Self::TakenAlong,
+        Self::ErasureBegun,
+        Self::ErasureEnded,
+        Self::InventoryChanged,
+        Self::KeysRotated,
+    ];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SignedIn => "signed_in",
+            Self::RoleChanged => "role_changed",
+            Self::CreditsGiven => "credits_given",
+            Self::PriorityChanged => "priority_changed",
+            Self::TakenAlong => "taken_along",
+            Self::ErasureBegun => "erasure_begun",
+            Self::ErasureEnded => "erasure_ended",
+            Self::InventoryChanged => "inventory_changed",
+            Self::KeysRotated => "keys_rotated",
+        }
+    }
+
+    /// As a heading.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::SignedIn => "Somebody signed in",
+            Self::RoleChanged => "A role was changed",
+            Self::CreditsGiven => "Credits were given",
+            Self::PriorityChanged => "A place in the line was changed",
+            Self::TakenAlong => "Everything was taken along",
+            Self::ErasureBegun => "An erasure began",
+            Self::ErasureEnded => "An erasure ended",
+            Self::InventoryChanged => "What is collected changed",
+            Self::KeysRotated => "The key-encryption key was changed",
+        }
+    }
+
+    fn named(name: &str) -> Result<Self, Failure> {
+        let mut all = Self::ALL.into_iter();
+        let known = all.find(|kind| kind.name() == name);
+        known.ok_or_else(|| Failure::Row(format!("log entry of kind {name:?}")))
+    }
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub kind: Kind,
+    /// To whom; their key seals what is said of it. What concerns nobody is never forgotten.
+    pub person: Option<PersonId>,
+    pub what: Value,
+}
+
+/// Writes down what happened, in the transaction that does it.
+pub(crate) async fn note(studio: &Studio, tx: &mut Tx, event: &Event) -> Result<LogId, Failure> {
+    let now = studio.clock.now();
+    let id = LogId::new(now, &studio.randomness);
+    let mut salt = [0; HASH_BYTES];
+    studio.randomness.fill(&mut salt);
+    let payload = canonical::text(&json!({ "salt": hex(&salt), "what": event.what }));
+    let cipher = studio.keys.of_whom(event.person).await?;
+    let sealed = cipher.seal(PAYLOAD, &id.to_string(), &payload);
+    on!(tx, conn => {
+        sqlx::query(
+            "INSERT INTO log_entry (id, kind, commitment, created_ms, person_id, payload) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(id.to_string())
+        .bind(event.kind.name())
+        .bind(commitment(&payload))
+        .bind(now.as_millis())
+        .bind(event.person.map(|person| person.to_string()))
+        .bind(sealed.as_str())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    Ok(id)
+}
+
+/// As [`note`], where nothing else is written.
+pub async fn note_alone(studio: &Studio, event: &Event) -> Result<LogId, Failure> {
+    let mut tx = studio.db.write().await?;
+    let id = note(studio, &mut tx, event).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+fn commitment(payload: &str) -> String {
+    hex(&Sha256::digest(payload).into())
+}
+
+pub(crate) fn hex(hash: &Hash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Result<Hash, Failure> {
+    let bad = || Failure::Row("a hash of the log".to_owned());
+    let mut hash = [0; HASH_BYTES];
+    if text.len() != 2 * HASH_BYTES || !text.is_ascii() {
+        return Err(bad());
+    }
+    for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let digits = std::str::from_utf8(digits).map_err(|_| bad())?;
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| bad())?;
+    }
+    Ok(hash)
+}
+
+/// A row of the log.
+#[derive(Clone, Debug, sqlx::FromRow)]
+struct Row {
+    id: String,
+    position: Option<i64>,
+    kind: String,
+    commitment: String,
+    created_ms: i64,
+    person_id: Option<String>,
+    payload: Option<String>,
+}
+
+impl Row {
+    /// The leaf as it is hashed: everything that is never forgotten.
+    fn leaf(&self) -> String {
+        canonical::text(&json!({
+            "commitment": self.commitment,
+            "id": self.id,
+            "kind": self.kind,
+            "time": self.created_ms,
+        }))
+    }
+
+    fn hash(&self) -> Hash {
+        leaf_hash(self.leaf().as_bytes())
+    }
+
+    /// What happened, with its salt; `None` where it was forgotten.
+    async fn payload(&self, studio: &Studio) -> Result<Option<String>, Failure> {
+        let Some(stored) = &self.payload else {
+            return Ok(None);
+        };
+        let bad = |_| Failure::Row(format!("person of {}", self.id));
+        let person = self
+            .person_id
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(bad)?;
+        let cipher = studio.keys.of_whom(person).await?;
+        let opened = cipher.open(PAYLOAD, &self.id, stored)?;
+        Ok(Some(opened.expose().clone()))
+    }
+}
+
+/// An entry, as its person reads it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub id: LogId,
+    /// In the tree; absent for a second or so.
+    pub position: Option<u64>,
+    pub kind: Kind,
+    pub what: Value,
+    pub when: Moment,
+}
+
+/// The newest checkpoint, as it was signed; `None` while nothing was ever logged.
+pub async fn newest(studio: &Studio) -> Result<Option<String>, Failure> {
+    let mut tx = studio.db.read().await?;
+    Ok(on!(tx, conn => {
+        sqlx::query_scalar("SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1")
+            .fetch_optional(conn)
+            .await
+    })?)
+}
+
+/// What the log says of a person, the newest first.
+pub async fn of_person(
+    studio: &Studio,
+    person: PersonId,
+    before: Option<LogId>,
+    limit: u32,
+) -> Result<Vec<Entry>, Failure> {
+    // '~' sorts after every id.
+    let before = before.map_or_else(|| "~".to_owned(), |id| id.to_string());
+    let mut tx = studio.db.read().await?;
+    let rows: Vec<Row> = on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT * FROM log_entry WHERE person_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+        )
+        .bind(person.to_string())
+        .bind(before)
+        .bind(i64::from(limit))
+        .fetch_all(conn)
+        .await
+    })?;
+    drop(tx);
+    let mut entries = Vec::new();
+    for row in rows {
+        let payload = row.payload(studio).await?;
+        let payload: Value = payload
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default();
+        let bad = |_| Failure::Row(format!("log entry {:?}", row.id));
+        entries.push(Entry {
+            id: row.id.parse().map_err(bad)?,
+            position: row.position.map(i64::unsigned_abs),
+            kind: Kind::named(&row.kind)?,
+            what: payload.get("what").cloned().unwrap_or_default(),
+            when: Moment::from_millis(row.created_ms),
+        });
+    }
+    Ok(entries)
+}
+
+/// The newest that is said of the house, of one kind; `None` where nothing was.
+pub(crate) async fn last_of_house(studio: &Studio, kind: Kind) -> Result<Option<Value>, Failure> {
+    let mut tx = studio.db.read().await?;
+    let row: Option<Row> = on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT * FROM log_entry WHERE kind = $1 AND person_id IS NULL AND payload IS NOT NULL \
+             ORDER BY id DESC LIMIT 1",
+        )
+        .bind(kind.name())
+        .fetch_optional(conn)
+        .await
+    })?;
+    drop(tx);
+    let Some(row) = row else { return Ok(None) };
+    let payload = row.payload(studio).await?.unwrap_or_default();
+    let payload: Value = serde_json::from_str(&payload).unwrap_or_default();
+    Ok(payload.get("what").cloned())
+}
+
+/// How many leaves the tree has.
+async fn size(tx: &mut Tx) -> Result<u64, Failure> {
+    let size: i64 = on!(tx, conn => {
+        sqlx::query_scalar("SELECT size FROM log_head WHERE id = 1").fetch_one(conn).await
+    })?;
+    Ok(size.unsigned_abs())
+}

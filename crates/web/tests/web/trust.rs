@@ -1,0 +1,256 @@
+//! What anybody can check of the house, and what a person reads of what was done to them.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use db::on;
+use domain::role::Role;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use studio::Studio;
+use studio::accounts::person;
+use studio::jobs::line;
+use studio::privacy::audit;
+use studio::privacy::log;
+use studio::privacy::log::checkpoint::Checkpoint;
+use studio::privacy::log::tree::{self, Hash};
+
+use crate::browser::{Browser, PASSWORD, person_of};
+use crate::stage::Stage;
+
+const ANNA: &str = "anna@example.org";
+
+fn hashes(list: &Value) -> Vec<Hash> {
+    let byte = |text: &str, at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal");
+    let hash = |text: &Value| -> Hash {
+        let text = text.as_str().expect("a text");
+        let bytes: Vec<u8> = (0..text.len())
+            .step_by(2)
+            .map(|at| byte(text, at))
+            .collect();
+        bytes.try_into().expect("32 bytes")
+    };
+    list.as_array().expect("a list").iter().map(hash).collect()
+}
+
+/// The checkpoint that everybody gets, checked by the key that everybody sees.
+async fn checkpoint(stage: &Stage) -> Checkpoint {
+    log::settle(&stage.studio).await.expect("settles");
+    let visitor = Browser::new(stage);
+    let page = visitor.get("/trust").await.text();
+    let key = BASE64.encode(stage.studio.keys.public_key());
+    assert!(
+        page.contains(&key.replace('+', "&#43;")) || page.contains(&key),
+        "{page}"
+    );
+    let note = visitor.get("/trust/checkpoint").await;
+    assert_eq!(note.status, 200);
+    Checkpoint::open(&note.text(), &stage.studio.keys.public_key()).expect("is signed")
+}
+
+#[tokio::test]
+async fn promise_sec_08_what_is_not_protected_is_said() {
+    let stage = Stage::free().await;
+    let visitor = Browser::new(&stage);
+    assert!(
+        visitor
+            .get("/privacy")
+            .await
+            .text()
+            .contains("href=\"/trust\"")
+    );
+    let page = visitor.get("/trust").await.text();
+    for limit in [
+        "has its keys",
+        "in the memory of the machine",
+        "out of this house",
+    ] {
+        assert!(page.contains(limit), "{limit}: {page}");
+    }
+}
+
+/// The proofs that a person's page about what happened links to.
+async fn proofs(browser: &Browser<'_>) -> Vec<Value> {
+    let page = browser.get("/account/log").await.text();
+    let links = page.split("href=\"/account/log/").skip(1);
+    let ids: Vec<&str> = links.filter_map(|rest| rest.split('"').next()).collect();
+    let mut proofs = Vec::new();
+    for id in ids {
+        let file = browser.get(&format!("/account/log/{id}")).await;
+        assert_eq!(file.status, 200);
+        proofs.push(serde_json::from_str(&file.text()).expect("JSON"));
+    }
+    proofs
+}
+
+#[tokio::test]
+async fn promise_sec_07_a_person_reads_and_proves_what_was_done_to_the_account() {
+    let stage = Stage::free().await;
+    let operator = Browser::new(&stage);
+    operator.welcome("op@example.org").await;
+    let anna = Browser::new(&stage);
+    anna.sign_up(ANNA).await;
+    let person = person_of(&stage, ANNA).await;
+    let priority = line::set_priority(&stage.studio, person, 3).await;
+    assert!(priority.expect("is set"));
+    person::set_role(&stage.studio, person, Role::Support)
+        .await
+        .expect("is given");
+    let anna = Browser::new(&stage);
+    anna.sign_in(ANNA, PASSWORD).await;
+    let signed = checkpoint(&stage).await;
+    let page = anna.get("/account/log").await.text();
+    for words in [
+        "Sign-in with",
+        "Your role was changed from person to support",
+        "Your place in the line was set to 3",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let proofs = proofs(&anna).await;
+    assert_eq!(proofs.len(), 4, "two sign-ins, a role and a priority");
+    for proof in &proofs {
+        let (leaf, payload) = (proof["leaf"].as_str(), proof["payload"].as_str());
+        let (leaf, payload) = (leaf.expect("a leaf"), payload.expect("a payload"));
+        let commitment: String = Sha256::digest(payload)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert!(leaf.contains(&commitment));
+        assert!(tree::includes(
+            &signed.root,
+            signed.size,
+            proof["position"].as_u64().expect("a place"),
+            tree::leaf_hash(leaf.as_bytes()),
+            &hashes(&proof["path"]),
+        ));
+    }
+    // Nobody else's.
+    let leaf: Value =
+        serde_json::from_str(proofs[0]["leaf"].as_str().expect("a leaf")).expect("JSON");
+    let path = format!("/account/log/{}", leaf["id"].as_str().expect("an id"));
+    assert_eq!(operator.get(&path).await.status, 404);
+    assert!(
+        !operator
+            .get("/account/log")
+            .await
+            .text()
+            .contains("role was changed")
+    );
+    assert_eq!(Browser::new(&stage).get(&path).await.status, 303);
+}
+
+#[tokio::test]
+async fn promise_x_08_whoever_kept_a_checkpoint_holds_the_house_to_it() {
+    let stage = Stage::free().await;
+    Browser::new(&stage).welcome("op@example.org").await;
+    let kept = checkpoint(&stage).await;
+    let visitor = Browser::new(&stage);
+    for browser in 0..3 {
+        let anna = Browser::new(&stage);
+        anna.sign_up(&format!("anna-{browser}@example.org")).await;
+    }
+    let newest = checkpoint(&stage).await;
+    assert!(newest.size > kept.size);
+    let path = format!("/trust/growth?from={}&to={}", kept.size, newest.size);
+    let growth: Value = serde_json::from_str(&visitor.get(&path).await.text()).expect("JSON");
+    let proof = hashes(&growth["proof"]);
+    let (earlier, later) = ((kept.size, &kept.root), (newest.size, &newest.root));
+    assert!(tree::grew(earlier, later, &proof));
+    let other = tree::leaf_hash(b"another past");
+    assert!(!tree::grew((kept.size, &other), later, &proof));
+    for wrong in [
+        "",
+        "?from=2",
+        "?from=x&to=3",
+        "?from=3&to=2",
+        "?from=0&to=999999999999",
+    ] {
+        let answer = visitor.get(&format!("/trust/growth{wrong}")).await;
+        assert_eq!(answer.status, 400, "{wrong}");
+    }
+}
+
+async fn run(studio: &Studio, statement: &'static str) {
+    let mut tx = studio.db.write().await.expect("begins");
+    let changed = on!(tx, conn => {
+        sqlx::query(statement).execute(conn).await.map(|done| done.rows_affected())
+    });
+    assert_eq!(changed.expect("runs"), 1, "{statement}");
+    tx.commit().await.expect("commits");
+}
+
+#[tokio::test]
+async fn promise_sec_05_an_audit_names_what_is_broken_and_shows_it_to_everybody() {
+    for (check, statement) in [
+        ("", ""),
+        (
+            "sealed",
+            "UPDATE account SET display_name = 'Anna the open'",
+        ),
+        ("retention", "UPDATE session SET created_ms = 1"),
+        ("books", "UPDATE balance SET available = available + 1"),
+        (
+            "log",
+            "UPDATE log_entry SET created_ms = created_ms + 1 WHERE position = 0",
+        ),
+        ("inventory", "ALTER TABLE queue ADD COLUMN shoe_size BIGINT"),
+    ] {
+        let stage = Stage::free().await;
+        Browser::new(&stage).welcome("op@example.org").await;
+        let visitor = Browser::new(&stage);
+        assert!(visitor.get("/trust").await.text().contains("has not yet"));
+        assert_eq!(visitor.get("/trust/report.json").await.status, 404);
+        log::settle(&stage.studio).await.expect("settles");
+        if check == "inventory" {
+            let mut tx = stage.studio.db.write().await.expect("begins");
+            on!(tx, conn => sqlx::query(statement).execute(conn).await.map(|_| ()))
+                .expect("alters");
+            tx.commit().await.expect("commits");
+        } else if !check.is_empty() {
+            run(&stage.studio, statement).await;
+        }
+        let report = audit::run(&stage.studio, &[]).await.expect("reads");
+        let broken = report.checks.iter().filter(|one| !one.wrong.is_empty());
+        let broken: Vec<&str> = broken.map(|one| one.name).collect();
+        let expected: Vec<&str> = [check]
+            .into_iter()
+            .filter(|name| !name.is_empty())
+            .collect();
+        assert_eq!(broken, expected, "{:?}", report.checks);
+        let signed = audit::publish(&stage.studio, &report)
+            .await
+            .expect("is shown");
+        let page = visitor.get("/trust").await.text();
+        assert_eq!(page.contains("Does not hold"), !check.is_empty(), "{page}");
+        let shown = visitor.get("/trust/report.json").await.text();
+        assert_eq!(shown, signed);
+        // Nothing of anybody.
+        assert!(
+            !shown.contains("Anna") && !shown.contains("per_"),
+            "{shown}"
+        );
+        let document: Value = serde_json::from_str(&shown).expect("JSON");
+        assert_eq!(document["report"]["holds"], check.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn promise_sec_05_the_program_audits_itself_once_a_day() {
+    let stage = Stage::free().await;
+    Browser::new(&stage).welcome("op@example.org").await;
+    let due = async || {
+        let report = audit::run_if_due(&stage.studio).await;
+        report.expect("runs").is_some()
+    };
+    assert!(due().await);
+    assert!(!due().await);
+    stage.studio.clock.advance_millis(23 * 60 * 60 * 1_000);
+    assert!(!due().await);
+    stage.studio.clock.advance_millis(60 * 60 * 1_000);
+    assert!(due().await);
+    let page = Browser::new(&stage).get("/trust").await.text();
+    assert!(
+        page.contains("Once a day the program reads the whole house again"),
+        "{page}"
+    );
+}
