@@ -1,6 +1,7 @@
 //! Measurements, always against something else on the same machine in the same run.
 
 mod engine;
+mod privacy;
 mod served;
 mod service;
 
@@ -19,12 +20,15 @@ pub(crate) enum Subject {
         #[arg(long, value_enum)]
         only: Vec<service::Part>,
     },
+    /// Forgetting somebody with 10,000 pictures, and searching the house for what should be gone.
+    Privacy,
 }
 
 pub(crate) fn run(workspace: &Workspace, subject: &Subject) -> Result<bool> {
     match subject {
         Subject::Engine => engine::run(workspace),
         Subject::Service { only } => service::run(workspace, only),
+        Subject::Privacy => privacy::run(workspace),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::builder::RangedI64ValueParser;
@@ -19,6 +20,7 @@ use studio::accounts::person::{self, Account};
 use studio::credits::grants::{self, NewGrant};
 use studio::credits::{self, ledger};
 use studio::jobs::line;
+use studio::privacy::erasure::{self, AskedBy, Ground, Scope as Erasing};
 
 use crate::place::{HouseArgs, Place};
 
@@ -83,6 +85,17 @@ pub(crate) enum PersonCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Delete somebody's account with everything in it, or all that they ordered, for good
+    Erase {
+        #[command(flatten)]
+        who: Who,
+        /// Their orders and pictures alone; the account stays
+        #[arg(long)]
+        history: bool,
+        /// Answer with the signed receipt, as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Make an API key for somebody; it is shown once
     Key {
         #[command(flatten)]
@@ -142,7 +155,7 @@ pub(crate) struct KeyArgs {
     )]
     name: String,
 
-    /// What the key may be used for, with spaces between; without it, everything but admin
+    /// What the key may be used for, with spaces between; without it, everything but account:erase and admin
     #[arg(long, value_name = "SCOPES")]
     scopes: Option<String>,
 
@@ -156,9 +169,15 @@ pub(crate) fn run(command: &AdminCommand, place: &Place) -> Result<ExitCode> {
         .enable_all()
         .build()?;
     let text = runtime.block_on(async {
-        let studio = place.office(&HouseArgs::from_env()).await?;
+        let house = HouseArgs::from_env();
+        let studio = place.office(&house).await?;
         let text = match command {
-            AdminCommand::Person(command) => on_person(&studio, command).await,
+            AdminCommand::Person(command) => {
+                // The running program sends the letters, where it sends any.
+                let mail = std::env::var_os("PINHOLE_SMTP").is_some();
+                let ground = place.ground(house.log_folder.clone(), mail);
+                on_person(&studio, &ground, command).await
+            }
             AdminCommand::Credits(command) => on_credits(&studio, command).await,
         };
         studio.db.close().await;
@@ -169,7 +188,7 @@ pub(crate) fn run(command: &AdminCommand, place: &Place) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn on_person(studio: &Studio, command: &PersonCommand) -> Result<String> {
+async fn on_person(studio: &Studio, ground: &Ground, command: &PersonCommand) -> Result<String> {
     match command {
         PersonCommand::Add(args) => add(studio, args).await,
         PersonCommand::List { json } => list(studio, *json).await,
@@ -189,6 +208,9 @@ async fn on_person(studio: &Studio, command: &PersonCommand) -> Result<String> {
             priority,
             json,
         } => prioritize(studio, who, *priority, *json).await,
+        PersonCommand::Erase { who, history, json } => {
+            erase(studio, ground, who, *history, *json).await
+        }
         PersonCommand::Key { who, key, json } => {
             let account = find(studio, who).await?;
             let made = make_key(studio, account.person, account.role, key).await?;
@@ -199,6 +221,41 @@ async fn on_person(studio: &Studio, command: &PersonCommand) -> Result<String> {
             })
         }
     }
+}
+
+/// Takes an erasure to its end, unless the running program does.
+async fn erase(
+    studio: &Studio,
+    ground: &Ground,
+    who: &Who,
+    is_history: bool,
+    as_json: bool,
+) -> Result<String> {
+    const LOOK_EVERY: Duration = Duration::from_millis(200);
+    let person = find(studio, who).await?.person;
+    let scope = match is_history {
+        true => Erasing::History,
+        false => Erasing::Account,
+    };
+    let begun = erasure::ask(studio, person, scope, AskedBy::Operator).await?;
+    let standing = loop {
+        erasure::finish(studio, ground, begun.id).await?;
+        let standing = erasure::find(studio, &begun.receipt).await?;
+        let standing = standing.context("the erasure is gone")?;
+        if standing.receipt.is_some() {
+            break standing;
+        }
+        // The running program was quicker.
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
+    let signed = standing.receipt.context("no receipt")?;
+    Ok(match as_json {
+        true => signed,
+        false => format!(
+            "Erased, and this is the receipt; it can also be fetched at /receipts/{}\n{signed}",
+            begun.receipt.expose()
+        ),
+    })
 }
 
 async fn prioritize(studio: &Studio, who: &Who, priority: i32, as_json: bool) -> Result<String> {
@@ -338,7 +395,7 @@ async fn make_key(studio: &Studio, id: PersonId, role: Role, args: &KeyArgs) -> 
             .map_err(|error: BadScope| anyhow::anyhow!(error))?,
         None => Scope::ALL
             .into_iter()
-            .filter(|scope| *scope != Scope::Admin)
+            .filter(|scope| !matches!(scope, Scope::Admin | Scope::AccountErase))
             .collect::<Scopes>(),
     };
     let new = NewKey {

@@ -9,6 +9,7 @@ mod models;
 mod place;
 mod privacy;
 mod serve;
+mod verify;
 mod work;
 
 use std::path::PathBuf;
@@ -76,6 +77,9 @@ enum Command {
     /// What is kept of people, why and until when
     #[command(subcommand)]
     Privacy(privacy::PrivacyCommand),
+    /// Check what a house has signed
+    #[command(subcommand)]
+    Verify(verify::VerifyCommand),
 }
 
 /// Does what the command line says. Pictures are drawn by the shipped model and by those that were
@@ -95,6 +99,7 @@ pub fn run(painter: Option<Arc<dyn Painter>>) -> ExitCode {
         Some(Command::Keys(command)) => keys::run(&command, &place),
         Some(Command::Audit(args)) => audit::run(&args, &place),
         Some(Command::Privacy(command)) => privacy::run(&command),
+        Some(Command::Verify(command)) => verify::run(&command),
     };
     ended.unwrap_or_else(|error| {
         complain(&error);

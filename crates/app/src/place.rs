@@ -19,6 +19,7 @@ use outside::shelf::Shelf;
 use studio::accounts::Gate;
 use studio::credits::PriceList;
 use studio::jobs::progress::Board;
+use studio::privacy::erasure::Ground;
 use studio::privacy::keys::{KekSource, Keys, earlier};
 use studio::privacy::{audit, fence};
 use studio::{Limits, Studio};
@@ -85,6 +86,10 @@ pub(crate) struct HouseArgs {
     /// How long a process that draws may be silent before its jobs are another's
     #[arg(long, env = "PINHOLE_LEASE_MS", default_value_t = Limits::default().lease_ms, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u32).range(1_000..))]
     lease_ms: u32,
+
+    /// Folder in which the log is kept, if it is kept in files: erasures search it
+    #[arg(long, env = "PINHOLE_LOG_FOLDER", value_name = "FOLDER")]
+    pub(crate) log_folder: Option<PathBuf>,
 
     /// How long a drawing goes on whose client is gone, where that client may come again
     #[arg(long, env = "PINHOLE_REPEAT_GRACE_MS", default_value_t = Limits::default().repeat_grace_ms, value_name = "MILLISECONDS")]
@@ -301,6 +306,16 @@ impl Place {
 
     pub(crate) const fn is_shared(&self) -> bool {
         matches!(self.location, Location::Postgres(_))
+    }
+
+    /// What an erasure searches in the end.
+    pub(crate) fn ground(&self, log: Option<PathBuf>, sends_letters: bool) -> Ground {
+        Ground {
+            data: Some(self.data.clone()),
+            skipped: vec![self.models()],
+            log,
+            sends_letters,
+        }
     }
 
     pub(crate) fn models(&self) -> PathBuf {

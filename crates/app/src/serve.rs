@@ -19,7 +19,7 @@ use studio::credits::grants;
 use studio::jobs::nodes;
 use studio::jobs::worker::{self, Stop};
 use studio::letters::{self, Letter, Words};
-use studio::privacy::{audit, log, retention};
+use studio::privacy::{audit, erasure, log, retention, traces};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use web::PublicUrl;
@@ -160,6 +160,9 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     tokio::spawn(retention::keep_sweeping(studio.clone(), stop.clone()));
     tokio::spawn(audit::keep_auditing(studio.clone(), stop.clone()));
     let logging = tokio::spawn(log::keep_settling(studio.clone(), stop.clone()));
+    tokio::spawn(traces::keep_cutting(studio.clone(), stop.clone()));
+    let ground = place.ground(args.house.log_folder.clone(), args.smtp.is_some());
+    let erasing = tokio::spawn(erasure::keep_erasing(studio.clone(), ground, stop.clone()));
     let mut site = web::Site::new(studio.clone(), stop.clone());
     if let Some(public) = &args.public_url {
         site = site.at(public.clone());
@@ -192,6 +195,9 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     }
     if tokio::time::timeout(GRACE, logging).await.is_err() {
         tracing::warn!("entries of the log have no place yet; the next start gives them one");
+    }
+    if tokio::time::timeout(GRACE, erasing).await.is_err() {
+        tracing::warn!("an erasure did not stop in time; the next start takes it up again");
     }
     if tokio::time::timeout(LAST_WORDS, serving).await.is_err() {
         tracing::warn!("some answers were cut off: their clients took too long");

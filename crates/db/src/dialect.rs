@@ -25,6 +25,20 @@ impl Tx {
         Ok(())
     }
 
+    /// A condition that finds at most so many of the rows of a table that fulfil another one.
+    #[must_use]
+    pub fn some_of(&self, table: &str, condition: &str, limit: u32) -> String {
+        match self {
+            Self::Sqlite(_) => {
+                format!("rowid IN (SELECT rowid FROM {table} WHERE {condition} LIMIT {limit})")
+            }
+            // An array, since a join would read the whole table.
+            Self::Postgres(_) => format!(
+                "ctid = ANY (ARRAY (SELECT ctid FROM {table} WHERE {condition} LIMIT {limit}))"
+            ),
+        }
+    }
+
     /// Lists every column: table, column, type in upper case, and 1 where it may be null.
     #[must_use]
     pub const fn catalogue(&self) -> &'static str {

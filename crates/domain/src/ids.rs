@@ -108,6 +108,8 @@ ids! {
     LogId = "log_";
     /// One audit of the house.
     AuditId = "aud_";
+    /// One time that somebody, or what they ordered, is forgotten.
+    ErasureId = "era_";
 }
 
 #[cfg(test)]

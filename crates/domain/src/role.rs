@@ -63,17 +63,20 @@ pub enum Scope {
     PicturesWrite,
     AccountRead,
     AccountWrite,
+    /// Deletes everything, for good. No key has it unless it is asked for.
+    AccountErase,
     /// Keys of operators only.
     Admin,
 }
 
 impl Scope {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Draw,
         Self::PicturesRead,
         Self::PicturesWrite,
         Self::AccountRead,
         Self::AccountWrite,
+        Self::AccountErase,
         Self::Admin,
     ];
 
@@ -85,6 +88,7 @@ impl Scope {
             Self::PicturesWrite => "pictures:write",
             Self::AccountRead => "account:read",
             Self::AccountWrite => "account:write",
+            Self::AccountErase => "account:erase",
             Self::Admin => "admin",
         }
     }
@@ -100,7 +104,7 @@ pub struct Scopes(u8);
 
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "There is no such scope. Use some of: draw, pictures:read, pictures:write, account:read, account:write, admin."
+    "There is no such scope. Use some of: draw, pictures:read, pictures:write, account:read, account:write, account:erase, admin."
 )]
 pub struct BadScope;
 

@@ -31,7 +31,7 @@ pub(crate) const fn here(_name: &'static str) {}
 
 /// Every point, in the order in which a job meets them; then those of everything else.
 #[cfg(debug_assertions)]
-const POINTS: [&str; 22] = [
+const POINTS: [&str; 43] = [
     "enqueue-uncommitted",
     "enqueue-committed",
     "claim-uncommitted",
@@ -54,4 +54,25 @@ const POINTS: [&str; 22] = [
     "shredding-done",
     "log-uncommitted",
     "log-committed",
+    "erasure-verified-uncommitted",
+    "erasure-verified-committed",
+    "erasure-frozen-uncommitted",
+    "erasure-frozen-committed",
+    "erasure-some-marked",
+    "erasure-keys-shredded-uncommitted",
+    "erasure-keys-shredded-committed",
+    "erasure-some-rows-gone",
+    "erasure-rows-gone-uncommitted",
+    "erasure-rows-gone-committed",
+    "erasure-some-files-gone",
+    "erasure-blobs-gone-uncommitted",
+    "erasure-blobs-gone-committed",
+    "erasure-recipients-told-uncommitted",
+    "erasure-recipients-told-committed",
+    "erasure-checkpointed-uncommitted",
+    "erasure-checkpointed-committed",
+    "erasure-scanned-uncommitted",
+    "erasure-scanned-committed",
+    "erasure-receipted-uncommitted",
+    "erasure-receipted-committed",
 ];

@@ -70,6 +70,14 @@ pub enum Letter {
     PasskeyCopied {
         name: String,
     },
+    /// The account is being deleted; brings the receipt.
+    AccountErased {
+        token: String,
+    },
+    /// Everything that was ordered is being deleted; brings the receipt.
+    HistoryErased {
+        token: String,
+    },
 }
 
 impl Letter {
@@ -91,6 +99,8 @@ impl Letter {
             Self::PasskeyAdded { .. } => "passkey_added",
             Self::PasskeyRemoved { .. } => "passkey_removed",
             Self::PasskeyCopied { .. } => "passkey_copied",
+            Self::AccountErased { .. } => "account_erased",
+            Self::HistoryErased { .. } => "history_erased",
         }
     }
 
@@ -114,6 +124,16 @@ pub enum LetterState {
     Failed,
 }
 
+impl LetterState {
+    fn named(name: &str) -> Self {
+        match name {
+            "waiting" => Self::Waiting,
+            "sent" => Self::Sent,
+            _ => Self::Failed,
+        }
+    }
+}
+
 /// A letter as the operator sees it.
 #[derive(Clone, Debug)]
 pub struct Posted {
@@ -135,10 +155,11 @@ pub(crate) async fn enqueue(
     person: Option<PersonId>,
     address: Option<&Address>,
     letter: &Letter,
-) -> Result<(), Failure> {
+) -> Result<LetterId, Failure> {
     let now = studio.clock.now();
+    let number = LetterId::new(now, &studio.randomness);
+    let id = number.to_string();
     let fields = serde_json::to_string(letter).map_err(|e| Failure::Row(e.to_string()))?;
-    let id = LetterId::new(now, &studio.randomness).to_string();
     let cipher = studio.keys.of_whom(person).await?;
     let sealed = address.map(|address| cipher.seal(ADDRESS, &id, address.expose()));
     let fields = cipher.seal(FIELDS, &id, &fields);
@@ -157,6 +178,66 @@ pub(crate) async fn enqueue(
         .await
         .map(|done| done.rows_affected())
     })?;
+    Ok(number)
+}
+
+/// What became of a letter; `None` where it is gone.
+pub(crate) async fn state(studio: &Studio, id: LetterId) -> Result<Option<LetterState>, Failure> {
+    let mut tx = studio.db.read().await?;
+    let state: Option<String> = on!(tx, conn => {
+        sqlx::query_scalar("SELECT state FROM letter WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(conn)
+            .await
+    })?;
+    Ok(state.as_deref().map(LetterState::named))
+}
+
+pub(crate) async fn delete(tx: &mut Tx, id: LetterId) -> Result<(), Failure> {
+    on!(tx, conn => {
+        sqlx::query("DELETE FROM letter WHERE id = $1")
+            .bind(id.to_string())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    Ok(())
+}
+
+/// Deletes the letters that went to an address before anybody had an account with it, and those to
+/// operators that name a person.
+pub(crate) async fn forget_nobodys(
+    studio: &Studio,
+    tx: &mut Tx,
+    address: &Address,
+    person: PersonId,
+) -> Result<(), Failure> {
+    let mut rows: Vec<LetterRow> = on!(tx, conn => {
+        sqlx::query_as("SELECT * FROM letter WHERE person_id IS NULL AND address IS NOT NULL")
+            .fetch_all(conn)
+            .await
+    })?;
+    rows.extend::<Vec<LetterRow>>(on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT * FROM letter WHERE kind = 'attack_on_account' AND address IS NOT NULL",
+        )
+        .fetch_all(conn)
+        .await
+    })?);
+    let person = person.to_string();
+    for row in rows {
+        let Some(cipher) = row.cipher(studio).await? else {
+            continue;
+        };
+        let posted = row.into_posted(&cipher)?;
+        let names = matches!(
+            &posted.letter,
+            Some(Letter::AttackOnAccount { person: named, .. }) if *named == person
+        );
+        if names || posted.address.folded() == address.folded() {
+            delete(tx, posted.id).await?;
+        }
+    }
     Ok(())
 }
 
@@ -198,11 +279,7 @@ impl LetterRow {
             id: self.id.parse().map_err(|_| row("id"))?,
             address: Address::new(address.expose()).map_err(|_| row("address"))?,
             letter,
-            state: match self.state.as_str() {
-                "waiting" => LetterState::Waiting,
-                "sent" => LetterState::Sent,
-                _ => LetterState::Failed,
-            },
+            state: LetterState::named(&self.state),
             attempts: u32::try_from(self.attempts).map_err(|_| row("attempts"))?,
             trouble: self.trouble,
             created: Moment::from_millis(self.created_ms),

@@ -136,6 +136,10 @@ pub enum Failure {
     Archive(String),
     #[error("the program is stopping")]
     Stopping,
+    #[error("This account was deleted.")]
+    Gone,
+    #[error("somebody reads the database all the time, so that its log can't be cut")]
+    Busy,
 }
 
 impl From<sqlx::Error> for Failure {

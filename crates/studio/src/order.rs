@@ -16,6 +16,7 @@ use crate::jobs::progress::Progress;
 use crate::jobs::queue::{self, Enqueued, NewJob};
 use crate::jobs::repeat::{self, Known, Name};
 use crate::jobs::{self, Job};
+use crate::privacy::keys::KeyError;
 use crate::{Failure, Studio, routing};
 
 /// What was asked for, unchecked. `None` leaves a choice to the model.
@@ -106,6 +107,10 @@ pub enum OrderError {
     #[error("These are too many orders at once. Try again in {retry_after_s} seconds.")]
     TooFast { retry_after_s: u32 },
     #[error(
+        "What you ordered so far is being deleted, which takes seconds. Nothing can be ordered meanwhile; try again when it is over."
+    )]
+    Erasing,
+    #[error(
         "This costs {quoted} credits, more than the {max} that the order allows. Allow more, or order fewer or smaller pictures."
     )]
     AboveMaximum { quoted: Credits, max: Credits },
@@ -133,6 +138,7 @@ impl From<NotNow> for OrderError {
                 retry_after_s,
             },
             NotNow::TooFast { retry_after_s } => Self::TooFast { retry_after_s },
+            NotNow::Erasing => Self::Erasing,
         }
     }
 }
@@ -185,7 +191,10 @@ pub async fn place_once(
     within(studio, &new, max_credits).await?;
     // Before the transaction, in one commit with whoever orders at the same moment.
     let keys = studio.keys.make_job(person, new.id, new.count).await;
-    let keys = keys.map_err(Failure::from)?;
+    let keys = match keys {
+        Err(KeyError::Gone(_)) => return Err(OrderError::Erasing),
+        keys => keys.map_err(Failure::from)?,
+    };
     let expected = studio.board.expect(new.id, new.count);
     let enqueued = queue::enqueue(studio, &new, &keys, name).await;
     if !matches!(enqueued, Ok(Enqueued::Accepted(_))) {

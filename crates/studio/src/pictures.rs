@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::jobs::{self, Job, queue};
 use crate::privacy::keys::{KeyError, ObjectKeys, Place, shredding};
+use crate::privacy::traces;
 use crate::{Failure, Studio, failpoint};
 
 /// Folder of the shelf that holds pictures.
@@ -363,6 +364,7 @@ pub async fn delete_several(
     tx.commit().await?;
     failpoint::here("pictures-deleted");
     if !blobs.is_empty() {
+        traces::are_left();
         shredding::carry_out(studio).await?;
     }
     delete_files(studio, &blobs).await?;

@@ -93,6 +93,8 @@ fn words<'a>(t: &'static Texts, letter: &'a Letter) -> (&'static LetterText, Opt
         Letter::PasskeyAdded { .. } => (&all.passkey_added, here("/account/password")),
         Letter::PasskeyRemoved { .. } => (&all.passkey_removed, here("/account/password")),
         Letter::PasskeyCopied { .. } => (&all.passkey_copied, here("/account/password")),
+        Letter::AccountErased { token } => (&all.account_erased, at("receipts", token)),
+        Letter::HistoryErased { token } => (&all.history_erased, at("receipts", token)),
     }
 }
 
@@ -142,6 +144,12 @@ mod tests {
             Letter::NewDevice {
                 family: "Firefox on Linux".to_owned(),
                 at_ms: 1_800_000_000_000,
+            },
+            Letter::AccountErased {
+                token: token.clone(),
+            },
+            Letter::HistoryErased {
+                token: token.clone(),
             },
         ];
         for letter in letters {

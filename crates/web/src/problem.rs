@@ -152,8 +152,13 @@ impl IntoResponse for Problem {
 impl From<Failure> for Problem {
     /// The cause goes to the log, here and nowhere else.
     fn from(failure: Failure) -> Self {
-        if matches!(failure, Failure::Stopping) {
-            return Self::stopping();
+        match failure {
+            Failure::Stopping => return Self::stopping(),
+            Failure::Gone => {
+                let message = failure.to_string();
+                return Self::new(StatusCode::GONE, "account_deleted", message);
+            }
+            _ => {}
         }
         tracing::error!(error = %failure, "a request failed");
         let message = "The server could not do this now. Nothing was charged. Try again; if it happens again, tell the operator.";
@@ -192,6 +197,10 @@ impl From<OrderError> for Problem {
                     "rate_limit_exceeded",
                     message,
                 )
+            },
+            OrderError::Erasing => Self {
+                retry_after_s: Some(5),
+                ..Self::new(StatusCode::CONFLICT, "erasing", message)
             },
             OrderError::AboveMaximum { .. } => {
                 Self::field("max_credits", "max_credits_exceeded", message)

@@ -1,5 +1,5 @@
-//! Every text that the pages show, read from the files of a language: `texts/en.toml`, and
-//! `texts/en-people.toml` for accounts and letters.
+//! Every text that the pages show, read from the files of a language: `texts/en.toml`,
+//! `texts/en-people.toml` for accounts and letters, `texts/en-forgetting.toml` for what is deleted.
 
 use std::borrow::Borrow;
 use std::fmt::Display;
@@ -12,6 +12,7 @@ use serde::Deserialize;
 const CATALOGUE: &str = concat!(
     include_str!("../texts/en.toml"),
     include_str!("../texts/en-people.toml"),
+    include_str!("../texts/en-forgetting.toml"),
 );
 
 static ENGLISH: LazyLock<Texts> =
@@ -103,6 +104,7 @@ pub(crate) struct Texts {
     pub(crate) letter: Letter,
     pub(crate) privacy: Privacy,
     pub(crate) trust: Trust,
+    pub(crate) forget: Forget,
     pub(crate) api: Api,
     pub(crate) problem: Problem,
 }
@@ -199,7 +201,7 @@ texts! {
             since sign_out outbox password password_what current new change sessions_what
             this_session end end_others none_other keys_what keys_none key_name key_name_hint
             key_may key_limit key_limit_hint key_make key_fresh key_fresh_what revoke key_unused
-            may_draw may_read_pictures may_write_pictures may_read_account may_write_account
+            may_draw may_read_pictures may_write_pictures may_read_account may_write_account may_erase
             may_administer profile_save username_hint display_name_hint address_new address_new_hint
             address_change confirm confirm_what confirm_do codes codes_off_what codes_on_what codes_set
             codes_turn_off codes_scan codes_type codes_code codes_turn_on recovery recovery_what
@@ -210,13 +212,24 @@ texts! {
         Pattern: log_signed_in log_role log_credits log_priority session_when session_by_passkey passkey_used passkey_unused key_used key_limited;
         Plural: data_rows recovery_left;
     }
+    Forget {
+        String: title open lead take history history_what history_none account account_what
+            account_none goes stays stays_account books_stay log_stays their_files type_history type_account typed_wrong
+            do_history do_account proof receipt going_account going_history going_what done_account
+            done_history download checked_by asked deleted kept nothing search found_none told
+            told_sent told_not told_nobody step_requested step_verified step_frozen
+            step_keys_shredded step_rows_gone step_blobs_gone step_recipients_told
+            step_checkpointed step_scanned step_receipted;
+        Pattern: credits_end receipts_stay files_size type_it done_what searched found_some place;
+        Plural: files rows cancelled keys_shredded columns;
+    }
     Letters {
         String: title heading lead none waiting sent failed gone closing back;
     }
     Letter {
         LetterText: sign_up has_account reset password_changed new_device address_from address_to
             address_changed vouch security_changed passkey_added passkey_removed passkey_copied
-            attack_on_house attack_on_account;
+            attack_on_house attack_on_account account_erased history_erased;
     }
 }
 

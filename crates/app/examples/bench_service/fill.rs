@@ -92,12 +92,12 @@ const JOBS: &str = "WITH RECURSIVE n (i) AS (SELECT CAST($1 AS BIGINT) UNION ALL
      INSERT INTO job (id, person_id, state, model, prompt, width, height, count, steps, guidance, \
      seed, previews, attempts, unknown_words, created_ms, started_ms, finished_ms) \
      SELECT 'job_' || substr('00000000000000000000000000' || (i / $3), length('00000000000000000000000000' || (i / $3)) - 25), \
-     (SELECT MIN(id) FROM person), 'done', 'null', 'a red apple on a blue plate, picture ' || i, 64, 64, $3, 1, 1.0, \
+     (SELECT MIN(id) FROM person WHERE created_ms > 0), 'done', 'null', 'a red apple on a blue plate, picture ' || i, 64, 64, $3, 1, 1.0, \
      i, 0, 1, '[]', i, i, i FROM n WHERE i % $3 = 0";
 
 const PICTURES: &str = "WITH RECURSIVE n (i) AS (SELECT CAST($1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $2) \
      INSERT INTO picture (id, job_id, person_id, ordinal, seed, width, height, blob, size_bytes, sha256, created_ms) \
      SELECT 'pic_' || substr('00000000000000000000000000' || i, length('00000000000000000000000000' || i) - 25), \
      'job_' || substr('00000000000000000000000000' || (i / $3), length('00000000000000000000000000' || (i / $3)) - 25), \
-     (SELECT MIN(id) FROM person), i % $3, i, 64, 64, 'pictures/' || i, 150, \
+     (SELECT MIN(id) FROM person WHERE created_ms > 0), i % $3, i, 64, 64, 'pictures/' || i, 150, \
      '0000000000000000000000000000000000000000000000000000000000000000', i FROM n";

@@ -48,6 +48,12 @@ pub(crate) async fn raise(
         }
     };
     let mut tx = studio.db.write().await?;
+    if let Some(Some(person)) = tried
+        && !person::stays(&mut tx, person).await?
+    {
+        // Deleted in this very moment: nothing is written of it.
+        return Ok(());
+    }
     if !begins(&mut tx, &subject, now.as_millis()).await? {
         tx.commit().await?;
         return Ok(());

@@ -8,7 +8,7 @@ use domain::ids::{KeyId, PersonId};
 use domain::role::{Role, Scopes};
 use domain::secret::ApiKey;
 
-use super::{Known, Means, hash, minute_of, standing};
+use super::{Known, Means, hash, minute_of, person, standing};
 use crate::jobs;
 use crate::privacy::keys::Place;
 use crate::{Failure, Studio};
@@ -79,6 +79,9 @@ pub async fn make(
     }
     let cipher = studio.keys.of(person).await.map_err(Failure::from)?;
     let mut tx = studio.db.write().await?;
+    if !person::stays(&mut tx, person).await? {
+        return Err(Failure::Gone.into());
+    }
     let live: i64 = on!(tx, conn => {
         sqlx::query_scalar("SELECT COUNT(*) FROM api_key WHERE person_id = $1 AND revoked_ms IS NULL")
             .bind(person.to_string())

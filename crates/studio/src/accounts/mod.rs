@@ -19,7 +19,7 @@ pub mod password;
 pub mod person;
 pub mod portrait;
 pub mod profile;
-mod proof;
+pub(crate) mod proof;
 pub mod second_factor;
 pub mod session;
 pub mod standing;

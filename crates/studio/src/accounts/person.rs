@@ -10,6 +10,7 @@ use serde_json::json;
 use super::password::PasswordHash;
 use super::{portrait, session};
 use crate::credits::grants::{self, GrantError, NewGrant};
+use crate::privacy::inventory::NOBODY;
 use crate::privacy::keys::{Cipher, KeyError, Place, Sealed};
 use crate::privacy::log::{self, Event, Kind};
 use crate::{Failure, Studio};
@@ -90,10 +91,11 @@ pub(crate) async fn insert(tx: &mut Tx, id: PersonId, role: Role) -> Result<(), 
 pub(crate) async fn without_account(tx: &mut Tx) -> Result<Option<PersonId>, Failure> {
     let id: Option<String> = on!(tx, conn => {
         sqlx::query_scalar(
-            "SELECT id FROM person WHERE NOT EXISTS \
+            "SELECT id FROM person WHERE id <> $1 AND erasure_id IS NULL AND NOT EXISTS \
              (SELECT 1 FROM account WHERE account.person_id = person.id) \
              ORDER BY created_ms, id LIMIT 1",
         )
+        .bind(NOBODY)
         .fetch_optional(conn)
         .await
     })?;
@@ -248,6 +250,20 @@ pub(crate) async fn seal_address(
 ) -> Result<Sealed, KeyError> {
     let cipher = studio.keys.of(person).await?;
     Ok(cipher.seal(ADDRESS, &person.to_string(), address.expose()))
+}
+
+/// Locks a person's account until the transaction ends; `false` where it is gone, or about to be.
+/// Whatever lets somebody in is written behind this, so that an account which is being erased gets
+/// no new way in.
+pub(crate) async fn stays(tx: &mut Tx, person: PersonId) -> Result<bool, Failure> {
+    let there = on!(tx, conn => {
+        sqlx::query("UPDATE account SET created_ms = created_ms WHERE person_id = $1")
+            .bind(person.to_string())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    Ok(there > 0)
 }
 
 /// Everybody with an account, the oldest first, from the one after `after`.

@@ -10,6 +10,7 @@ use outside::shelf::ShelfError;
 
 use crate::pictures::{File, aside, place_in_hand};
 use crate::privacy::keys::{KeyError, Place, shredding};
+use crate::privacy::traces;
 use crate::{Failure, Studio};
 
 /// Folder of the shelf that holds portraits.
@@ -55,16 +56,21 @@ pub async fn set(studio: &Studio, person: PersonId, bytes: Vec<u8>) -> Result<()
         .put(&new, sealed)
         .await
         .map_err(Failure::from)?;
-    exchange(studio, person, Some(&new)).await?;
+    if !exchange(studio, person, Some(&new)).await? {
+        studio.shelf.delete(&new).await.map_err(Failure::from)?;
+        return Err(Failure::Gone.into());
+    }
     Ok(())
 }
 
 /// Takes a person's portrait away.
 pub async fn remove(studio: &Studio, person: PersonId) -> Result<(), Failure> {
-    exchange(studio, person, None).await
+    exchange(studio, person, None).await?;
+    Ok(())
 }
 
-async fn exchange(studio: &Studio, person: PersonId, new: Option<&str>) -> Result<(), Failure> {
+/// `false` where the account is gone.
+async fn exchange(studio: &Studio, person: PersonId, new: Option<&str>) -> Result<bool, Failure> {
     let mut tx = studio.db.write().await?;
     // Locks the account, so that of two changes each sees what it replaces.
     let former: Option<Option<String>> = on!(tx, conn => {
@@ -83,16 +89,18 @@ async fn exchange(studio: &Studio, person: PersonId, new: Option<&str>) -> Resul
             .await
             .map(|done| done.rows_affected())
     })?;
+    let is_there = former.is_some();
     let former = former.flatten();
     if let Some(former) = former.as_deref().and_then(id_of) {
         shredding::note_object(&mut tx, &former.to_string()).await?;
     }
     tx.commit().await?;
     if let Some(former) = former {
+        traces::are_left();
         shredding::carry_out(studio).await?;
         studio.shelf.delete(&former).await?;
     }
-    Ok(())
+    Ok(is_there)
 }
 
 /// A person's portrait; `None` where there is none, or where that one was replaced.

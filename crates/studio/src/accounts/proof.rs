@@ -246,6 +246,35 @@ pub(crate) async fn end_of_person(
     Ok(())
 }
 
+/// Ends the proofs that went to an address before anybody had an account with it.
+pub(crate) async fn forget_nobodys(
+    studio: &Studio,
+    tx: &mut Tx,
+    address: &Address,
+) -> Result<(), Failure> {
+    let nobodys: Vec<(String, String)> = on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT token_hash, address FROM proof WHERE person_id IS NULL AND address IS NOT NULL",
+        )
+        .fetch_all(conn)
+        .await
+    })?;
+    let cipher = studio.keys.nobody();
+    for (token_hash, written) in nobodys {
+        let written = cipher.open(ADDRESS, &token_hash, &written)?;
+        if Address::new(written.expose()).is_ok_and(|to| to.folded() == address.folded()) {
+            on!(tx, conn => {
+                sqlx::query("DELETE FROM proof WHERE token_hash = $1")
+                    .bind(&token_hash)
+                    .execute(conn)
+                    .await
+                    .map(|done| done.rows_affected())
+            })?;
+        }
+    }
+    Ok(())
+}
+
 /// Ends every proof of a kind.
 pub(crate) async fn end_of_kind(tx: &mut Tx, kind: Kind) -> Result<(), Failure> {
     on!(tx, conn => {

@@ -186,5 +186,6 @@ async fn set(
         address.as_ref(),
         &Letter::PasswordChanged,
     )
-    .await
+    .await?;
+    Ok(())
 }

@@ -10,7 +10,7 @@ use domain::role::{Role, Scopes};
 use domain::secret::Token;
 use serde_json::json;
 
-use super::{Known, Means, hash, minute_of, passkey, standing};
+use super::{Known, Means, hash, minute_of, passkey, person, standing};
 use crate::privacy::log::{self, Event, Kind};
 use crate::{Failure, Studio};
 
@@ -48,6 +48,9 @@ pub(crate) async fn begin(
     family: &str,
     passkey: Option<PasskeyId>,
 ) -> Result<Token, Failure> {
+    if !person::stays(tx, person).await? {
+        return Err(Failure::Gone);
+    }
     let now = studio.clock.now();
     let token = Token::new(&studio.randomness);
     on!(tx, conn => {

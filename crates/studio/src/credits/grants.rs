@@ -322,8 +322,11 @@ impl GrantRow {
     fn into_grant(self, cipher: Option<&Cipher>) -> Result<Grant, Failure> {
         let bad = |_| Failure::Row(format!("grant {}", self.id));
         let reason = match cipher {
-            Some(cipher) => cipher.open(REASON, &self.id, &self.reason)?.into_exposed(),
-            None => String::new(),
+            // Blanked where its person was forgotten.
+            Some(cipher) if !self.reason.is_empty() => {
+                cipher.open(REASON, &self.id, &self.reason)?.into_exposed()
+            }
+            _ => String::new(),
         };
         Ok(Grant {
             id: self.id.parse().map_err(bad)?,
@@ -382,26 +385,92 @@ pub(super) async fn expire_ended(
         .await
     })?;
     for (grant, remaining, expired) in ended {
-        on!(tx, conn => {
-            sqlx::query("UPDATE credit_grant SET remaining = 0, expired = expired + $2 WHERE id = $1")
-                .bind(&grant)
-                .bind(remaining)
-                .execute(conn)
-                .await
-                .map(|done| done.rows_affected())
-        })?;
-        let credits = Credits::new(remaining);
-        let movement = Movement {
-            grant: grant.parse().ok(),
-            available: -credits,
-            expired: credits,
-            // A grant ends once more when a job gives back what it had held beyond the end.
-            ..Movement::new(Kind::Expiry, format!("expiry:{grant}:{expired}"))
-        };
-        if !ledger::post(studio, tx, person, now, &movement).await? {
-            return Err(Failure::Row(format!("balance of {person}")));
-        }
+        // A grant ends once more when a job gives back what it had held beyond the end.
+        let cause = format!("expiry:{grant}:{expired}");
+        end(studio, tx, person, now, (&grant, remaining), cause).await?;
     }
+    Ok(())
+}
+
+/// Ends what is left of one grant.
+async fn end(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+    now: Moment,
+    (grant, remaining): (&str, i64),
+    cause: String,
+) -> Result<(), Failure> {
+    on!(tx, conn => {
+        sqlx::query("UPDATE credit_grant SET remaining = 0, expired = expired + $2 WHERE id = $1")
+            .bind(grant)
+            .bind(remaining)
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    let credits = Credits::new(remaining);
+    let movement = Movement {
+        grant: grant.parse().ok(),
+        available: -credits,
+        expired: credits,
+        ..Movement::new(Kind::Expiry, cause)
+    };
+    if !ledger::post(studio, tx, person, now, &movement).await? {
+        return Err(Failure::Row(format!("balance of {person}")));
+    }
+    Ok(())
+}
+
+/// Ends what is left of a person's credits, and their accounts with it: an entry for each grant, so
+/// that the books add up. `None` where nothing was metered. Nothing may be held any more.
+pub(crate) async fn close_account(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+) -> Result<Option<Credits>, Failure> {
+    if !ledger::lock(tx, person).await? {
+        return Ok(None);
+    }
+    let now = studio.clock.now();
+    let left: Vec<(String, i64)> = on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT id, remaining FROM credit_grant WHERE person_id = $1 AND remaining > 0 ORDER BY id",
+        )
+        .bind(person.to_string())
+        .fetch_all(conn)
+        .await
+    })?;
+    let mut ended = Credits::ZERO;
+    for (grant, remaining) in left {
+        let cause = format!("erasure:{grant}");
+        end(studio, tx, person, now, (&grant, remaining), cause).await?;
+        ended = ended
+            .checked_add(Credits::new(remaining))
+            .ok_or_else(|| Failure::Row(format!("balance of {person}")))?;
+    }
+    let closed = on!(tx, conn => {
+        sqlx::query("DELETE FROM balance WHERE person_id = $1 AND available = 0 AND held = 0")
+            .bind(person.to_string())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    if closed == 0 {
+        return Err(Failure::Row(format!("balance of {person}")));
+    }
+    Ok(Some(ended))
+}
+
+/// What an operator gave who is gone was given by nobody.
+pub(crate) async fn forget_giver(tx: &mut Tx, person: PersonId) -> Result<(), Failure> {
+    on!(tx, conn => {
+        sqlx::query("UPDATE credit_grant SET granted_by = NULL WHERE granted_by = $1")
+            .bind(person.to_string())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
     Ok(())
 }
 

@@ -30,6 +30,8 @@ pub enum NotNow {
     OwnFull { waiting: u32, retry_after_s: u32 },
     /// The person ordered faster than allowed.
     TooFast { retry_after_s: u32 },
+    /// What the person ordered so far is being forgotten, or the person is.
+    Erasing,
 }
 
 /// How many more orders a person may place now.
@@ -52,12 +54,18 @@ pub(crate) async fn join(
     pictures: u32,
     now: Moment,
 ) -> Result<Result<Place, NotNow>, Failure> {
-    let (turn, tier, paced_until_ms): (i64, i64, i64) = on!(tx, conn => {
-        sqlx::query_as("UPDATE person SET turn = turn WHERE id = $1 RETURNING turn, tier, paced_until_ms")
-            .bind(person.to_string())
-            .fetch_one(conn)
-            .await
+    let there: Option<(i64, i64, i64)> = on!(tx, conn => {
+        sqlx::query_as(
+            "UPDATE person SET turn = turn WHERE id = $1 AND erasure_id IS NULL \
+             RETURNING turn, tier, paced_until_ms",
+        )
+        .bind(person.to_string())
+        .fetch_optional(conn)
+        .await
     })?;
+    let Some((turn, tier, paced_until_ms)) = there else {
+        return Ok(Err(NotNow::Erasing));
+    };
     let pacing = Pacing::of(limits);
     let paced_until_ms = match pacing.next(paced_until_ms, now) {
         Ok(next) => next,

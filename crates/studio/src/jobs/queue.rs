@@ -21,6 +21,7 @@ use super::{Job, JobError, JobRow, State};
 use crate::credits::{self, Charge, Held, NewHold, Quote, Refusal};
 use crate::pictures::{self, NewPicture};
 use crate::privacy::keys::{ObjectKeys, Sealed, shredding};
+use crate::privacy::traces;
 use crate::{Failure, Studio, failpoint, jobs};
 
 /// An order that was checked and may be written down.
@@ -483,7 +484,7 @@ pub async fn abandon(
 }
 
 /// The person's row is locked.
-async fn end_unfinished(
+pub(crate) async fn end_unfinished(
     studio: &Studio,
     tx: &mut Tx,
     person: PersonId,
@@ -533,6 +534,7 @@ pub async fn remove(studio: &Studio, person: PersonId, id: JobId) -> Result<Remo
     let blobs = pictures::delete_rows(&mut tx, id).await?;
     remove_if_empty(&mut tx, &id.to_string()).await?;
     tx.commit().await?;
+    traces::are_left();
     shredding::carry_out(studio).await?;
     Ok(Removed::Gone { blobs })
 }

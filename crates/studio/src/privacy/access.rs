@@ -53,7 +53,7 @@ pub async fn holdings(studio: &Studio, person: PersonId) -> Result<Vec<Holding>,
 }
 
 /// The condition that finds a person's rows.
-fn whose(table: &Table) -> String {
+pub(super) fn whose(table: &Table) -> String {
     match table.of {
         Of::Person(column) => format!("{column} = $1"),
         Of::Row {
@@ -218,7 +218,7 @@ async fn add_table(
 
 /// Rows with what is sealed in them readable again. A row whose key went while it was read is left
 /// out.
-async fn opened(
+pub(super) async fn opened(
     studio: &Studio,
     person: PersonId,
     table: &'static Table,

@@ -17,4 +17,8 @@ pub mod access;
 
 pub mod retention;
 
+pub mod traces;
+
+pub mod erasure;
+
 pub mod notice;

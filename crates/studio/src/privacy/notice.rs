@@ -144,9 +144,11 @@ fn span(ms: i64) -> String {
 pub const fn erased_in_words(erased: Erased) -> &'static str {
     match erased {
         Erased::Deleted => "deleted",
-        Erased::Severed => {
-            "kept without anything that leads to the person, since the books must add up"
+        Erased::Severed(_) => {
+            "kept without anything that leads to the person, since the books must add up and the log must stay whole"
         }
+        Erased::Proof => "kept, since it proves the erasure; it says nothing about the person",
+        Erased::Afterwards => "deleted when the erasure is over",
         Erased::Untouched => "nobody's",
     }
 }

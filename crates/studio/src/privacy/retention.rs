@@ -5,6 +5,7 @@ use std::time::Duration;
 use db::on;
 
 use super::inventory::{Kept, Limit, TABLES};
+use super::traces;
 use crate::jobs::worker::Stop;
 use crate::{Failure, Studio};
 
@@ -35,6 +36,9 @@ pub async fn sweep(studio: &Studio) -> Result<u64, Failure> {
                 .map(|done| done.rows_affected())
         })?;
         tx.commit().await?;
+    }
+    if swept > 0 {
+        traces::are_left();
     }
     Ok(swept)
 }

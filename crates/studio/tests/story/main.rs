@@ -1,5 +1,6 @@
 //! Orders from the prompt to the file, with a painter that moves only when the test says so.
 
+mod erasure;
 mod keys;
 mod leases;
 mod line;

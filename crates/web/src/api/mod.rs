@@ -2,6 +2,7 @@
 //! Described in `docs/api.md`.
 
 mod credits;
+mod erasure;
 mod events;
 mod fields;
 mod health;
@@ -36,6 +37,7 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::show))
         .route("/v1/me", get(me::show))
+        .route("/v1/me/erasure", get(erasure::preview).post(erasure::ask))
         .route("/v1/jobs", get(jobs::list))
         .route("/v1/jobs/events", get(events::of_several))
         .route("/v1/jobs/{id}", get(jobs::show).delete(jobs::remove))

@@ -13,6 +13,7 @@ mod letters;
 mod passkeys;
 mod pictures;
 mod privacy;
+mod receipt;
 mod sent;
 mod studio;
 mod trust;
@@ -27,6 +28,7 @@ use crate::Site;
 use crate::problem::Problem;
 use crate::texts::Texts;
 
+pub(crate) use account::erase_problem;
 pub(crate) use frame::Frame;
 pub(crate) use privacy::as_file as privacy_notice;
 
@@ -54,6 +56,8 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/trust/checkpoint", get(trust::checkpoint))
         .route("/trust/growth", get(trust::growth))
         .route("/trust/report.json", get(trust::report))
+        .route("/receipts/{token}", get(receipt::show))
+        .route("/.well-known/pinhole-house.json", get(receipt::house))
         .route("/letters", get(letters::list))
         .merge(door::routes())
         .merge(account::routes())

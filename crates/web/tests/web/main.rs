@@ -7,6 +7,7 @@ mod bad_input;
 mod browser;
 mod contract;
 mod credits;
+mod erasure;
 mod gallery;
 mod generations;
 mod guards;

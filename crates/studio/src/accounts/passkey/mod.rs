@@ -186,20 +186,14 @@ pub async fn add(
     let cipher = studio.keys.of(person).await.map_err(Failure::from)?;
     let mut tx = studio.db.write().await?;
     // Locks the account, so that of two additions one sees the other.
-    let open = on!(tx, conn => {
-        sqlx::query("UPDATE account SET created_ms = created_ms WHERE person_id = $1")
-            .bind(person.to_string())
-            .execute(conn)
-            .await
-            .map(|done| done.rows_affected())
-    })?;
+    let is_open = person::stays(&mut tx, person).await?;
     let count: i64 = on!(tx, conn => {
         sqlx::query_scalar("SELECT COUNT(*) FROM passkey WHERE person_id = $1")
             .bind(person.to_string())
             .fetch_one(conn)
             .await
     })?;
-    if open == 0 || count >= i64::from(MAX_PASSKEYS) {
+    if !is_open || count >= i64::from(MAX_PASSKEYS) {
         return Err(PasskeyError::TooMany);
     }
     let now = studio.clock.now();
@@ -279,7 +273,8 @@ async fn tell(
     letter: &Letter,
 ) -> Result<(), Failure> {
     let address = person::address_of(studio, tx, person).await?;
-    letters::enqueue(studio, tx, Some(person), address.as_ref(), letter).await
+    letters::enqueue(studio, tx, Some(person), address.as_ref(), letter).await?;
+    Ok(())
 }
 
 #[derive(sqlx::FromRow)]

@@ -2,6 +2,7 @@
 //! processing and the fence at the start are made from it.
 
 mod elsewhere;
+mod forgetting;
 mod key_store;
 mod tables;
 
@@ -214,10 +215,11 @@ pub enum Purpose {
     Security,
     Operation,
     AgeGate,
+    Erasure,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Drawing,
         Self::Account,
         Self::Credits,
@@ -227,6 +229,7 @@ impl Purpose {
         Self::Security,
         Self::Operation,
         Self::AgeGate,
+        Self::Erasure,
     ];
 
     /// After "to".
@@ -242,6 +245,7 @@ impl Purpose {
             Self::Security => "keep strangers out of your account, and attacks off the service",
             Self::Operation => "find out why something failed",
             Self::AgeGate => "keep children below the age of consent out",
+            Self::Erasure => "forget what you want forgotten, and prove that it was",
         }
     }
 
@@ -255,7 +259,7 @@ impl Purpose {
             | Self::Fairness
             | Self::Repeats => Basis::Contract,
             Self::Security | Self::Operation => Basis::LegitimateInterest,
-            Self::AgeGate => Basis::LegalObligation,
+            Self::AgeGate | Self::Erasure => Basis::LegalObligation,
         }
     }
 
@@ -270,6 +274,7 @@ impl Purpose {
             Self::Security => "dpv:EnforceSecurity",
             Self::Operation => "dpv:TechnicalServiceProvision",
             Self::AgeGate => "dpv:AgeVerification",
+            Self::Erasure => "dpv:RightsFulfilment",
         }
     }
 }
@@ -337,11 +342,19 @@ pub struct Limit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Erased {
     Deleted,
-    /// Stays without anything that leads to the person, since the books must add up.
-    Severed,
+    /// Stays without anything that leads to the person, since the books must add up: these columns
+    /// get what stands beside them, in SQL.
+    Severed(&'static [(&'static str, &'static str)]),
+    /// Stays as it is: it proves the erasure, and says nothing about the person.
+    Proof,
+    /// Goes when the erasure is over that it serves.
+    Afterwards,
     /// It is nobody's.
     Untouched,
 }
+
+/// Whoever is gone: the books name this person where they would name an erased one.
+pub const NOBODY: &str = "per_00000000000000000000000000";
 
 impl Table {
     /// The columns that hold something about the person.

@@ -5,11 +5,13 @@ use super::Category::{
     Password, Picture, UniqueId, Username,
 };
 use super::Source::Operator;
+use super::forgetting;
 use super::{Erased, Kept, Limit, Of, Purpose, Table, datum, given, inner, made, used};
 use crate::accounts::{alarm, device, session};
 use crate::letters;
 
-/// Every table, in the order in which a person meets them.
+/// Every table, in the order in which a person meets them. None stands before one that its rows name:
+/// an erasure goes from the last to the first.
 pub const TABLES: &[Table] = &[
     Table {
         name: "person",
@@ -30,6 +32,7 @@ pub const TABLES: &[Table] = &[
                 Operator,
             ),
             used("paced_until_ms", "how fast you order", Behavior),
+            inner("erasure_id"),
         ],
     },
     Table {
@@ -378,7 +381,7 @@ pub const TABLES: &[Table] = &[
         of: Of::Person("person_id"),
         purposes: &[Purpose::Credits],
         kept: Kept::Books,
-        erased: Erased::Severed,
+        erased: Erased::Severed(&[]),
         columns: &[
             inner("id"),
             inner("person_id"),
@@ -403,7 +406,10 @@ pub const TABLES: &[Table] = &[
         of: Of::Person("person_id"),
         purposes: &[Purpose::Credits],
         kept: Kept::Books,
-        erased: Erased::Severed,
+        erased: Erased::Severed(&[
+            ("person_id", "'per_00000000000000000000000000'"),
+            ("reason", "''"),
+        ]),
         columns: &[
             inner("id"),
             inner("person_id"),
@@ -423,7 +429,7 @@ pub const TABLES: &[Table] = &[
         of: Of::Person("person_id"),
         purposes: &[Purpose::Credits],
         kept: Kept::Books,
-        erased: Erased::Severed,
+        erased: Erased::Severed(&[("key_id", "NULL")]),
         columns: &[
             inner("job_id"),
             inner("person_id"),
@@ -474,7 +480,7 @@ pub const TABLES: &[Table] = &[
         of: Of::Person("person_id"),
         purposes: &[Purpose::Security],
         kept: Kept::Account,
-        erased: Erased::Severed,
+        erased: Erased::Severed(&[("person_id", "NULL"), ("payload", "NULL")]),
         columns: &[
             inner("id"),
             inner("position"),
@@ -526,6 +532,8 @@ pub const TABLES: &[Table] = &[
         erased: Erased::Untouched,
         columns: &[inner("id"), inner("created_ms"), inner("report")],
     },
+    forgetting::ERASURE,
+    forgetting::MARK,
     Table {
         name: "queue",
         row: "The turn that is being served",

@@ -11,6 +11,7 @@ use sqlx::Row;
 
 use super::{Cipher, ObjectKeys, Place, Sealed};
 use crate::accounts::portrait;
+use crate::privacy::inventory::NOBODY;
 use crate::privacy::inventory::{Column, Of, Stored, TABLES, Table};
 use crate::{Failure, Studio, failpoint, pictures};
 
@@ -82,9 +83,10 @@ async fn people(studio: &Studio) -> Result<u64, Failure> {
     while let Some(after) = progress(studio, "person").await? {
         let mut tx = studio.db.read().await?;
         let ids: Vec<String> = on!(tx, conn => {
-            sqlx::query_scalar("SELECT id FROM person WHERE id > $1 ORDER BY id LIMIT $2")
+            sqlx::query_scalar("SELECT id FROM person WHERE id > $1 AND id <> $3 ORDER BY id LIMIT $2")
                 .bind(&after)
                 .bind(AT_ONCE)
+                .bind(NOBODY)
                 .fetch_all(conn)
                 .await
         })?;

@@ -97,6 +97,16 @@ fn requests(site: &Site) -> Vec<(&'static str, Value)> {
             ),
         ),
         (
+            "ErasureRequest",
+            object(
+                json!({
+                    "what": { "type": "string", "enum": ["account", "history"], "description": "Your account with everything in it, or every order and picture." },
+                    "confirm": { "type": "string", "enum": ["delete my account", "delete my pictures"], "description": "The preview says which: the first for the account, the second for the history." },
+                }),
+                &["what", "confirm"],
+            ),
+        ),
+        (
             "PictureChoice",
             object(
                 json!({ "ids": { "type": "array", "minItems": 1, "maxItems": archive::MAX_PICTURES, "items": named("PictureId") } }),
@@ -207,6 +217,32 @@ fn answers() -> Vec<(&'static str, Value)> {
                 "id": text(),
                 "object": { "type": "string", "enum": ["job.deleted", "picture.deleted"] },
                 "deleted": { "const": true },
+            })),
+        ),
+        (
+            "ErasurePreview",
+            whole_object(json!({
+                "object": { "const": "erasure.preview" },
+                "what": { "type": "string", "enum": ["account", "history"] },
+                "parts": { "type": "array", "items": whole_object(json!({
+                    "table": text(),
+                    "what": { "type": "string", "description": "What one row is." },
+                    "rows": { "type": "integer", "minimum": 0 },
+                    "fate": { "type": "string", "enum": ["deleted", "severed", "stays", "proof"], "description": "severed: it stays in the books, without anything that leads to you; stays: it belongs to the account, which stays." },
+                })) },
+                "files": { "type": "integer", "minimum": 0 },
+                "file_bytes": { "type": "integer", "minimum": 0 },
+                "credits": { "type": ["integer", "null"], "minimum": 0, "description": "What is left to spend; with the account it ends. Null where nothing is metered." },
+                "confirm": { "type": "string", "description": "What the request has to say in confirm." },
+            })),
+        ),
+        (
+            "Erasure",
+            whole_object(json!({
+                "id": text(),
+                "object": { "const": "erasure" },
+                "what": { "type": "string", "enum": ["account", "history"] },
+                "receipt_url": { "type": "string", "description": "Answers 202 with how far it is, then 200 with the signed receipt. Nobody else knows it." },
             })),
         ),
         (

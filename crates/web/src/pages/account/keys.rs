@@ -48,6 +48,7 @@ impl KeysPage {
             Scope::PicturesWrite => &words.may_write_pictures,
             Scope::AccountRead => &words.may_read_account,
             Scope::AccountWrite => &words.may_write_account,
+            Scope::AccountErase => &words.may_erase,
             Scope::Admin => &words.may_administer,
         }
     }

@@ -4,6 +4,7 @@
 mod codes;
 mod confirm;
 mod data;
+mod delete;
 mod keys;
 mod log;
 mod passkeys;
@@ -11,6 +12,9 @@ mod portrait;
 mod profile;
 mod security;
 mod sessions;
+
+pub(crate) use delete::problem as erase_problem;
+pub(super) use delete::{files, size};
 
 use axum::Router;
 use axum::response::Response;
@@ -45,6 +49,7 @@ pub(super) fn routes() -> Router<Site> {
         .route("/account/data", get(data::show).post(data::archive))
         .route("/account/log", get(log::show))
         .route("/account/log/{id}", get(log::proof))
+        .route("/account/delete", get(delete::show).post(delete::ask))
         .route("/account/keys", get(keys::list).post(keys::make))
         .route("/account/keys/revoke", post(keys::revoke))
 }

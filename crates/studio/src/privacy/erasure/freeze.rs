@@ -1,0 +1,222 @@
+//! Closes every way in and stops every drawing, in one transaction: from here on nothing is written
+//! for the person.
+
+use db::{Tx, on};
+use domain::ids::{JobId, LetterId, PersonId};
+use domain::personal::Address;
+use domain::secret::Token;
+
+use super::marks::{self, Kind, Mark};
+use super::plan::table;
+use super::rows::delete_all_of;
+use super::steps::{Halt, Work};
+use super::{Scope, State};
+use crate::accounts::{hash, person, proof, standing};
+use crate::credits::grants;
+use crate::jobs::{line, queue};
+use crate::letters::{self, Letter};
+use crate::privacy::inventory::{Of, Purpose, TABLES, Table};
+use crate::{Failure, Studio};
+
+/// `receipt` is the token that the person was given; another is made where nobody has one.
+pub(super) async fn freeze(
+    studio: &Studio,
+    work: &mut Work,
+    receipt: Option<&Token>,
+) -> Result<(), Halt> {
+    let mut tx = studio.db.write().await?;
+    line::lock(&mut tx, work.person).await?;
+    hold(&mut tx, work).await?;
+    let jobs = unfinished(&mut tx, work.person).await?;
+    for job in &jobs {
+        let ended = queue::end_unfinished(studio, &mut tx, work.person, *job).await?;
+        work.done.jobs_cancelled += u64::from(ended);
+    }
+    let receipt = match receipt {
+        Some(token) => token.clone(),
+        None => another_receipt(studio, &mut tx, work).await?,
+    };
+    let address = person::address_of(studio, &mut tx, work.person).await?;
+    match work.plan.scope {
+        Scope::Account => {
+            close_account(studio, &mut tx, work, address.as_ref(), &receipt).await?;
+        }
+        Scope::History => {
+            let letter = Letter::HistoryErased {
+                token: receipt.expose().to_owned(),
+            };
+            let to = address.as_ref();
+            if to.is_some() {
+                letters::enqueue(studio, &mut tx, Some(work.person), to, &letter).await?;
+            }
+        }
+    }
+    work.reach(studio, tx, State::Frozen).await?;
+    for job in jobs {
+        studio.board.cancel(job);
+    }
+    studio.board.announce();
+    studio.gate.watched().look();
+    Ok(())
+}
+
+/// The line takes nothing of this person any more.
+async fn hold(tx: &mut Tx, work: &Work) -> Result<(), Failure> {
+    on!(tx, conn => {
+        sqlx::query("UPDATE person SET erasure_id = $2 WHERE id = $1")
+            .bind(work.person.to_string())
+            .bind(work.id.to_string())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    Ok(())
+}
+
+/// Lets a person order again whose history is gone.
+pub(super) async fn release(tx: &mut Tx, work: &Work) -> Result<(), Failure> {
+    on!(tx, conn => {
+        sqlx::query("UPDATE person SET erasure_id = NULL WHERE id = $1 AND erasure_id = $2")
+            .bind(work.person.to_string())
+            .bind(work.id.to_string())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    Ok(())
+}
+
+async fn unfinished(tx: &mut Tx, person: PersonId) -> Result<Vec<JobId>, Failure> {
+    // One after the other, since each has an index of its own.
+    let mut ids: Vec<String> = on!(tx, conn => {
+        sqlx::query_scalar("SELECT id FROM job WHERE person_id = $1 AND state = 'queued'")
+            .bind(person.to_string())
+            .fetch_all(conn)
+            .await
+    })?;
+    ids.extend::<Vec<String>>(on!(tx, conn => {
+        sqlx::query_scalar("SELECT id FROM job WHERE person_id = $1 AND state = 'drawing'")
+            .bind(person.to_string())
+            .fetch_all(conn)
+            .await
+    })?);
+    ids.sort();
+    ids.iter()
+        .map(|id| {
+            id.parse()
+                .map_err(|_| Failure::Row(format!("job id {id:?}")))
+        })
+        .collect()
+}
+
+/// Whoever asked never got the token: the program ended in between. The letter brings another.
+async fn another_receipt(studio: &Studio, tx: &mut Tx, work: &Work) -> Result<Token, Failure> {
+    let token = Token::new(&studio.randomness);
+    on!(tx, conn => {
+        sqlx::query("UPDATE erasure SET receipt_hash = $2 WHERE id = $1")
+            .bind(work.id.to_string())
+            .bind(hash(&token))
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    Ok(token)
+}
+
+async fn close_account(
+    studio: &Studio,
+    tx: &mut Tx,
+    work: &mut Work,
+    address: Option<&Address>,
+    receipt: &Token,
+) -> Result<(), Halt> {
+    let person = work.person;
+    let mut own = vec![Mark {
+        kind: Kind::Id,
+        text: person.to_string(),
+    }];
+    if let Some(address) = address {
+        own.extend(
+            [address.expose().to_owned(), address.folded()].map(|text| Mark {
+                kind: Kind::Address,
+                text,
+            }),
+        );
+        letters::forget_nobodys(studio, tx, address, person).await?;
+        proof::forget_nobodys(studio, tx, address).await?;
+        work.letter = Some(farewell(studio, tx, work, address, receipt).await?);
+    }
+    marks::append(studio, tx, work, &own).await?;
+    if let Some(ended) = grants::close_account(studio, tx, person).await? {
+        work.done.credits_ended = ended.get();
+        work.done.count("balance", 1);
+    }
+    let ways_in = ways_in();
+    marks::collect_at_once(studio, tx, work, &ways_in).await?;
+    for table in ways_in {
+        let rows = delete_all_of(tx, table, person).await?;
+        work.done.count(table.name, rows);
+    }
+    standing::tell(tx).await?;
+    Ok(())
+}
+
+/// The letter that brings the receipt. It is nobody's, so that it stays until it is sent, and the
+/// address goes with it.
+async fn farewell(
+    studio: &Studio,
+    tx: &mut Tx,
+    work: &Work,
+    address: &Address,
+    receipt: &Token,
+) -> Result<LetterId, Failure> {
+    let letter = Letter::AccountErased {
+        token: receipt.expose().to_owned(),
+    };
+    let id = letters::enqueue(studio, tx, None, Some(address), &letter).await?;
+    on!(tx, conn => {
+        sqlx::query("UPDATE erasure SET letter_id = $2 WHERE id = $1")
+            .bind(work.id.to_string())
+            .bind(id.to_string())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    Ok(id)
+}
+
+/// The tables whose rows let somebody in, with those that hang on them, the last first.
+fn ways_in() -> Vec<&'static Table> {
+    let lets_in = |table: &Table| {
+        table.purposes.contains(&Purpose::Account) && table.of == Of::Person("person_id")
+    };
+    let hangs = |table: &Table| match table.of {
+        Of::Row { table: parent, .. } => self::table(parent).is_some_and(lets_in),
+        _ => false,
+    };
+    let tables = TABLES.iter().rev();
+    tables
+        .filter(|table| lets_in(table) || hangs(table))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_in_is_closed_at_once() {
+        let names: Vec<&str> = ways_in().iter().map(|table| table.name).collect();
+        let expected = [
+            "key_spending",
+            "proof",
+            "api_key",
+            "recovery_code",
+            "totp",
+            "passkey",
+            "session",
+            "account",
+        ];
+        assert_eq!(names, expected);
+    }
+}
