@@ -1,4 +1,4 @@
-//! Looks for very many texts in one pass, as fast for a hundred thousand of them as for one.
+//! Looks for very many texts in one pass.
 //!
 //! Each text is known by eight of its bytes. A table of bits says of eight bytes of the haystack
 //! whether any text could have them; nearly always none has. An automaton (Aho and Corasick, 1975)
