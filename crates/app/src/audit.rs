@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use serde_json::Value;
 use studio::Studio;
 use studio::privacy::audit::{self, Report};
 use studio::privacy::log::checkpoint::Checkpoint;
@@ -14,8 +15,8 @@ use crate::place::{HouseArgs, Place};
 
 #[derive(Args)]
 pub(crate) struct AuditArgs {
-    /// A checkpoint that was kept elsewhere, as /trust/checkpoint gave it: the log must still hold what
-    /// it held then. May be given several times
+    /// A checkpoint that was kept elsewhere, as /trust/checkpoint gave it, or the receipt of an erasure:
+    /// the log must still hold what it held then. May be given several times
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
 
@@ -48,6 +49,7 @@ async fn read(studio: &Studio, args: &AuditArgs) -> Result<(String, bool)> {
     for file in &args.checkpoints {
         let note = std::fs::read_to_string(file)
             .with_context(|| format!("{} can't be read", file.display()))?;
+        let note = of_receipt(&note).unwrap_or(note);
         let checkpoint = Checkpoint::open(&note, &studio.keys.public_key())
             .with_context(|| format!("{} is of no use here", file.display()))?;
         brought.push(checkpoint);
@@ -56,6 +58,13 @@ async fn read(studio: &Studio, args: &AuditArgs) -> Result<(String, bool)> {
     let signed = audit::publish(studio, &report).await?;
     let text = if args.json { signed } else { in_words(&report) };
     Ok((text, report.holds()))
+}
+
+/// The checkpoint that stands in the receipt of an erasure.
+fn of_receipt(text: &str) -> Option<String> {
+    let document: Value = serde_json::from_str(text).ok()?;
+    let note = document.get("receipt")?.get("log_checkpoint")?.as_str()?;
+    Some(note.to_owned())
 }
 
 fn in_words(report: &Report) -> String {

@@ -87,10 +87,14 @@ impl Db {
                 Ok(busy == 0)
             }
             Self::Postgres(pool) => {
+                // Not one of the pool's: where somebody who began a transaction was dropped in that
+                // very moment, the server may still be in it, and refuses.
+                let mut alone = PgConnection::connect_with(&pool.connect_options()).await?;
                 for table in tables {
                     let statement = format!("VACUUM {table}");
-                    pool.execute(AssertSqlSafe(statement)).await?;
+                    alone.execute(AssertSqlSafe(statement)).await?;
                 }
+                alone.close().await?;
                 Ok(true)
             }
         }

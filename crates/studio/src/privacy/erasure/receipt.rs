@@ -10,8 +10,8 @@ use super::scan::forms;
 use super::steps::{self, Halt, Work};
 use super::{Told, plan};
 use crate::Studio;
-use crate::privacy::canonical;
 use crate::privacy::notice::{erased_in_words, kept_in_words};
+use crate::privacy::{canonical, log};
 
 /// Says what a document is, and which edition of its fields it has.
 pub const KIND: &str = "pinhole/erasure-receipt/1";
@@ -50,7 +50,9 @@ pub(super) async fn write(studio: &Studio, work: &mut Work) -> Result<(), Halt> 
             "an erasure left something behind; its receipt says so"
         );
     }
-    let signed = sign(studio, &compose(work));
+    // Whoever rewrites the log from now on contradicts this receipt.
+    let checkpoint = log::settle(studio).await?;
+    let signed = sign(studio, &compose(work, checkpoint.as_deref()));
     steps::end(studio, work, &signed).await
 }
 
@@ -96,7 +98,7 @@ pub fn verify(document: &str, public_key: Option<&[u8; 32]>) -> Result<Genuine, 
 }
 
 /// Everything that the receipt says. It holds no value that was ever somebody's.
-fn compose(work: &Work) -> Value {
+fn compose(work: &Work, checkpoint: Option<&str>) -> Value {
     let done = &work.done;
     let times: serde_json::Map<String, Value> = done
         .reached
@@ -145,6 +147,7 @@ fn compose(work: &Work) -> Value {
         "told": told,
         "recipients": "Nothing of it was ever given to anybody else.",
         "search": done.scan.as_ref().map(search),
+        "log_checkpoint": checkpoint,
         "backups": "The program makes no backups by itself. A copy of the database or of the files \
                     that was made before holds what the shredded keys would have opened.",
     })
