@@ -16,6 +16,8 @@ use crate::keys;
 const MAX_READERS: u32 = 4;
 const MAX_POSTGRES_CONNECTIONS: u32 = 16;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a transaction may do nothing, to Postgres.
+const LOST_AFTER: &str = "60s";
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 const MAX_KEY_CONNECTIONS: u32 = 4;
@@ -193,6 +195,10 @@ impl Db {
         max_connections: u32,
     ) -> Result<Self, DbError> {
         let options = PgConnectOptions::from_str(url).map_err(DbError::Open)?;
+        // Where whoever began a transaction was dropped in that very moment, the server may still be
+        // in it, and would keep what was deleted: then it ends the connection, and the pool gets
+        // another one.
+        let options = options.options([("idle_in_transaction_session_timeout", LOST_AFTER)]);
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
