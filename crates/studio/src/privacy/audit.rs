@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use db::on;
 use domain::ids::AuditId;
 use serde_json::{Value, json};
@@ -186,16 +184,7 @@ async fn unsealed(studio: &Studio) -> Result<Vec<String>, Failure> {
 
 /// Signs a report and shows it to everybody; gives what is shown.
 pub async fn publish(studio: &Studio, report: &Report) -> Result<String, Failure> {
-    let document = report.document();
-    let signature = studio.keys.sign(canonical::text(&document).as_bytes());
-    let signed = canonical::text(&json!({
-        "report": document,
-        "signature": {
-            "algorithm": "Ed25519",
-            "public_key": BASE64.encode(studio.keys.public_key()),
-            "value": BASE64.encode(signature),
-        },
-    }));
+    let signed = canonical::signed(&studio.keys, "report", &report.document());
     let now = studio.clock.now();
     let mut tx = studio.db.write().await?;
     on!(tx, conn => {

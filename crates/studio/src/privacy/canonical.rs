@@ -1,13 +1,30 @@
 //! JSON in the one form that can be signed (RFC 8785): no spaces, members in the order of their names,
 //! nothing escaped that need not be. Numbers are integers.
 
-use serde_json::Value;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Value, json};
+
+use super::keys::Keys;
 
 #[must_use]
 pub(super) fn text(value: &Value) -> String {
     let mut text = String::new();
     write(value, &mut text);
     text
+}
+
+/// A document under its name, with the house's signature of its text.
+pub(super) fn signed(keys: &Keys, name: &str, document: &Value) -> String {
+    let signature = keys.sign(text(document).as_bytes());
+    text(&json!({
+        name: document,
+        "signature": {
+            "algorithm": "Ed25519",
+            "public_key": BASE64.encode(keys.public_key()),
+            "value": BASE64.encode(signature),
+        },
+    }))
 }
 
 fn write(value: &Value, text: &mut String) {
@@ -44,8 +61,6 @@ fn write(value: &Value, text: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     /// The order of RFC 8785, 3.2.3, and its escapes.

@@ -52,21 +52,12 @@ pub(super) async fn write(studio: &Studio, work: &mut Work) -> Result<(), Halt> 
     }
     // Whoever rewrites the log from now on contradicts this receipt.
     let checkpoint = log::settle(studio).await?;
-    let signed = sign(studio, &compose(work, checkpoint.as_deref()));
+    let signed = canonical::signed(
+        &studio.keys,
+        "receipt",
+        &compose(work, checkpoint.as_deref()),
+    );
     steps::end(studio, work, &signed).await
-}
-
-fn sign(studio: &Studio, receipt: &Value) -> String {
-    let signature = studio.keys.sign(canonical::text(receipt).as_bytes());
-    let document = json!({
-        "receipt": receipt,
-        "signature": {
-            "algorithm": "Ed25519",
-            "public_key": BASE64.encode(studio.keys.public_key()),
-            "value": BASE64.encode(signature),
-        },
-    });
-    canonical::text(&document)
 }
 
 /// Checks a receipt, by the key of the house where that is known.

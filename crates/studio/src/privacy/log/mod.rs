@@ -6,8 +6,8 @@
 //! sealed under its person's key, so that forgetting it leaves the tree as it was, and the leaf tells
 //! nothing any more.
 //!
-//! Architecture invariant: an entry is written in the transaction that does what it tells of. Its place
-//! in the tree it gets later, many at once.
+//! Architecture invariant: an entry is written in the transaction that does what it tells of, where
+//! there is one. Its place in the tree it gets later, many at once.
 
 pub mod audit;
 pub mod checkpoint;
