@@ -14,6 +14,14 @@ BINARY = Path(os.environ["PINHOLE_BIN"])
 POSTGRES = os.environ.get("PINHOLE_TEST_POSTGRES")
 START_S = 120
 STOP_S = 60
+# Who answers for a house that others reach: without it none opens.
+CONTROLLER = {
+    "PINHOLE_CONTROLLER": "Example Pictures Ltd",
+    "PINHOLE_CONTROLLER_ADDRESS": "1 Example Street, 12345 Exampletown, Norway",
+    "PINHOLE_PRIVACY_EMAIL": "privacy@pictures.example.org",
+    "PINHOLE_PRIVACY_OFFICER": "none, because we are three people and watch nobody",
+    "PINHOLE_EU_REPRESENTATIVE": "none, because we are in the European Economic Area",
+}
 
 
 def wait_for(condition, what, limit_s=60):
@@ -49,12 +57,16 @@ def new_database():
 
 
 class Program:
-    def __init__(self, folder, binary=BINARY, started_as=("serve",), database=None, **environment):
+    def __init__(self, folder, binary=BINARY, started_as=("serve",), database=None, before=(), **environment):
         self.folder = Path(folder)
         self.data = self.folder / "data"
         self.binary = binary
         self.started_as = started_as
+        # What watches it, or keeps its time.
+        self.before = before
         self.more = environment
+        if "PINHOLE_PUBLIC_URL" in environment:
+            self.more = CONTROLLER | environment
         self.database = database or (new_database() if POSTGRES else None)
         if self.database:
             self.more["PINHOLE_DATABASE"] = self.database
@@ -73,7 +85,7 @@ class Program:
             "PINHOLE_READY_FILE": self.ready,
         } | self.more
         self.process = subprocess.Popen(
-            [self.binary, *self.started_as],
+            [*self.before, self.binary, *self.started_as],
             cwd=self.folder,
             env=environment(**variables),
             stdin=subprocess.DEVNULL,

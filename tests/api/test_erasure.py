@@ -356,3 +356,53 @@ def test_promise_rgt_07_a_deleted_picture_leaves_no_trace_within_a_minute(house)
         [other] = [one for one in kept if http.get(f"/v1/pictures/{one}").json()["job_id"] == job]
         assert http.delete(f"/v1/pictures/{other}").status_code == 200
         assert http.get(f"/v1/jobs/{job}").status_code == 404
+
+
+HELD_AT = ["erasure-keys-shredded-committed", "erasure-rows-gone-uncommitted", "erasure-blobs-gone-committed"]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("point", HELD_AT)
+def test_promise_leg_04_power_cuts_while_something_is_held(house, point):
+    """The rest goes, what is held stays readable, and goes when the hold is released."""
+    anna, bert = Person(house, "anna"), Person(house, "bert")
+    laid = house.command("admin", "hold", "add", "--email", anna.address, "--class", "orders", "--law",
+                         "Section 142 of the code of civil procedure", "--reason", "case 12 O 345/26",
+                         "--approver", "the privacy officer", "--until", until_in_days(30))
+    hold = re.search(r"hld_\w+", laid).group()
+    house.stop()
+    house.more["PINHOLE_FAIL_AT"] = point
+    house.start()
+    cut(house, anna)
+    house.process.wait(60)
+    house.kill()
+    del house.more["PINHOLE_FAIL_AT"]
+    house.start()
+    state = f"SELECT state FROM erasure WHERE person_id = '{anna.id}'"
+    wait_for(lambda: house.rows(state) == [("held",)], "all but what is held to go")
+    kept = f"SELECT receipt FROM erasure WHERE person_id = '{anna.id}'"
+    document = house.rows(kept)[0][0]
+    said = check_signature(document)
+    assert [one["class"] for one in said["held"]] == ["orders"] and said["search"]["found"] == []
+    assert traces(house, [anna.address, anna.key]) == []
+    files = lambda: sorted(file.stem for file in (house.data / "blobs" / "pictures").iterdir())
+    assert files() == sorted(anna.pictures + bert.pictures)
+    with api(house, anna.key) as http:
+        assert http.get("/v1/me").status_code == 401
+    # It is released while the program is down, and cut off once more when it goes on.
+    house.stop()
+    house.command("admin", "hold", "release", hold)
+    house.more["PINHOLE_FAIL_AT"] = "erasure-rows-gone-uncommitted"
+    house.spawn()
+    house.process.wait(60)
+    house.kill()
+    del house.more["PINHOLE_FAIL_AT"]
+    house.start()
+    wait_for(lambda: house.rows(state) == [("receipted",)], "the rest to go")
+    assert files() == sorted(bert.pictures)
+    supplement = f"SELECT supplement FROM erasure WHERE person_id = '{anna.id}'"
+    check_gone(house, anna, [bert], house.rows(supplement)[0][0])
+
+
+def until_in_days(days):
+    return time.strftime("%Y-%m-%d", time.gmtime(time.time() + days * 86_400))

@@ -1,6 +1,7 @@
 """Pictures through the official SDK."""
 
 import base64
+from xml.etree import ElementTree
 
 import httpx2
 import openai
@@ -63,6 +64,23 @@ def test_promise_gen_03_a_file_holds_no_words_of_its_prompt(client, format):
         *("jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "gamma", "srgb"),
         *("loop", "background", "duration", "timestamp"),
     }
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+def test_promise_own_01_a_file_says_whose_it_is_where_that_is_wanted(client, format):
+    url = client.images.generate(prompt="an apple and a plughxyzzy", response_format="url").data[0].url
+    plain, noted = (httpx2.get(f"{url}?format={format}&rights={rights}") for rights in (0, 1))
+    assert plain.headers["etag"] != noted.headers["etag"]
+    pictures = [opened(answer.content) for answer in (plain, noted)]
+    assert pictures[0].tobytes() == pictures[1].tobytes()
+    assert "xmp" not in pictures[0].info
+    packet = ElementTree.fromstring(pictures[1].info["xmp"].decode().strip())
+    said = [element.text for element in packet.iter() if element.tag.endswith("}li")]
+    assert len(said) == 1 and "belongs to the person for whom it was drawn" in said[0]
+    # Nothing else, and nobody's name or words.
+    assert b"plughxyzzy" not in noted.content and b"per_" not in noted.content
+    same = httpx2.get(f"{url}?format={format}&rights=1", headers={"if-none-match": noted.headers["etag"]})
+    assert same.status_code == 304
 
 
 def test_compression_makes_a_jpeg_smaller(client):

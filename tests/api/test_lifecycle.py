@@ -183,10 +183,10 @@ def test_a_data_folder_that_cannot_be_written(program):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A disk of 2 MiB, where this machine lets a test make one."""
+    """A disk of 6 MiB, where this machine lets a test make one."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    options = ["-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)]
     if subprocess.run(["mount", *options], capture_output=True).returncode != 0:
         pytest.skip("mounting needs rights that this machine does not give")
     yield folder

@@ -20,7 +20,9 @@ def test_promise_x_08_a_power_cut_leaves_the_log_whole(program, point):
     program.start()
     program.command("admin", "person", "add", "--email", "anna@example.org", "--credits", "5")
     assert program.stop() == 0
-    entries = program.rows("SELECT COUNT(*) FROM log_entry")
+    # Whoever gives credits has looked whose they are, and that is told as well.
+    told = "SELECT kind, COUNT(*) FROM log_entry WHERE person_id IS NOT NULL GROUP BY kind ORDER BY kind"
+    before = dict(program.rows(told))
     program.more["PINHOLE_FAIL_AT"] = point
     program.command("admin", "credits", "grant", "--email", "anna@example.org", "--credits", "7", "--reason", "more")
     program.spawn()
@@ -29,7 +31,10 @@ def test_promise_x_08_a_power_cut_leaves_the_log_whole(program, point):
     program.start()
     code, said = audit(program)
     assert code == 0, said
-    assert int(program.rows("SELECT COUNT(*) FROM log_entry")[0][0]) == int(entries[0][0]) + 1
+    after = dict(program.rows(told))
+    assert after.keys() == before.keys() | {"looked_at"}, after
+    assert int(after["credits_given"]) == int(before["credits_given"]) + 1
+    assert int(after["looked_at"]) == int(before.get("looked_at", 0)) + 1
     assert program.rows("SELECT COUNT(*) FROM log_entry WHERE position IS NULL") == [("0",)]
     assert program.stop() == 0
 

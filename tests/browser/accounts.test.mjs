@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 
 import { startProgram, waitFor } from "./program.mjs";
-import { SCREENS, THEMES, assertAccessible, openBrowser, screenshot, visit } from "./visitor.mjs";
+import { SCREENS, THEMES, assertAccessible, onDuty, openBrowser, screenshot, visit } from "./visitor.mjs";
 
 const PATIENCE = { timeout: 240_000 };
 const PASSWORD = "three green apples";
@@ -42,6 +42,7 @@ async function signIn(page, address = OPERATOR) {
 async function letterTo(address) {
   const { page, leave } = await visit(browser, program.url, { script: false });
   await signIn(page);
+  await onDuty(page);
   await page.goto("/letters");
   const letter = page.locator("details").filter({ hasText: address }).first();
   await letter.locator("summary").click();
@@ -60,7 +61,8 @@ test("without script: sign up, draw, find, delete, sign out", PATIENCE, async ()
   await page.getByLabel("Date of birth").fill("1990-05-17");
   await page.getByRole("button", { name: "Make the account" }).click();
   await page.getByRole("heading", { name: "Look into your mail" }).waitFor();
-  assert.deepEqual(await context.cookies(), [], "nothing is stored before signing in");
+  const door = (await context.cookies()).map(({ name, expires }) => [name, expires]);
+  assert.deepEqual(door, [["pinhole-door", -1]], "until the browser is closed, and nothing else");
 
   await page.goto((await letterTo(address)).match(/http:\S+\/sign-up\/\S+/)[0]);
   await page.getByLabel("Password").fill(PASSWORD);
@@ -124,7 +126,15 @@ for (const screen of Object.keys(SCREENS)) {
       await page.getByLabel("Name").fill("my program");
       await page.getByRole("button", { name: "Make a key" }).click();
       await look(null, "key-made");
+      await look("/desk", "desk");
+      await onDuty(page);
+      await look("/desk/duties", "desk-duties");
+      await look("/desk/requests", "desk-requests");
+      await look("/desk/holds", "desk-holds");
+      await look("/desk/recipients", "desk-recipients");
+      await look("/desk/promises", "desk-promises");
       await look("/letters", "letters");
+      await look("/credits/grants", "grants");
       await leave();
     });
   }

@@ -8,8 +8,8 @@ import { setTimeout as pause } from "node:timers/promises";
 
 const START_MS = 120_000;
 
-export async function startProgram() {
-  const folder = mkdtempSync(join(tmpdir(), "pinhole-browser-"));
+/** In `folder` where one before it has ended there, in an environment of more than the usual. */
+export async function startProgram(more = {}, folder = mkdtempSync(join(tmpdir(), "pinhole-browser-"))) {
   const ready = join(folder, "ready");
   const log = openSync(join(folder, "log"), "w");
   const child = spawn(process.env.PINHOLE_BIN, ["serve"], {
@@ -19,6 +19,7 @@ export async function startProgram() {
       PINHOLE_LISTEN: "127.0.0.1:0",
       PINHOLE_DATA: join(folder, "data"),
       PINHOLE_READY_FILE: ready,
+      ...more,
     },
     stdio: ["ignore", log, log],
   });
@@ -28,14 +29,23 @@ export async function startProgram() {
     const written = existsSync(ready) ? readFileSync(ready, "utf8") : "";
     return written.endsWith("\n") && written.trim().replace(/\/$/, "");
   });
-  const stop = async () => {
+  const end = async () => {
     child.kill("SIGTERM");
     const code = await ended;
     if (code !== 0) throw new Error(`it ended with ${code}:\n${readFileSync(join(folder, "log"))}`);
+    rmSync(ready);
+  };
+  const stop = async () => {
+    await end();
     rmSync(folder, { recursive: true });
   };
+  /** Ends it, and starts it again on the same data. */
+  const again = async (more) => {
+    await end();
+    return startProgram(more, folder);
+  };
   const printed = () => readFileSync(join(folder, "log"), "utf8");
-  return { url, stop, printed };
+  return { url, folder, stop, again, printed };
 }
 
 /** Waits until `condition` gives something true, and returns that. */

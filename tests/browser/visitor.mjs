@@ -10,25 +10,32 @@ export const SCREENS = {
   phone: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
   desktop: { viewport: { width: 1440, height: 900 } },
 };
+/** And one between them. */
+export const WIDTHS = {
+  ...SCREENS,
+  tablet: { viewport: { width: 820, height: 1180 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
+};
 export const THEMES = ["light", "dark"];
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
+export const LAUNCH = {
+  executablePath: process.env.PINHOLE_CHROMIUM ?? "/usr/bin/chromium",
+  args: [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ],
+};
+
 export function openBrowser() {
-  return chromium.launch({
-    executablePath: process.env.PINHOLE_CHROMIUM ?? "/usr/bin/chromium",
-    args: [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  return chromium.launch(LAUNCH);
 }
 
 /**
@@ -37,7 +44,7 @@ export function openBrowser() {
  */
 export async function visit(browser, url, { screen = "desktop", theme = "light", script = true, allowed = [] } = {}) {
   const context = await browser.newContext({
-    ...SCREENS[screen],
+    ...WIDTHS[screen],
     colorScheme: theme,
     javaScriptEnabled: script,
     baseURL: url,
@@ -80,4 +87,18 @@ export async function screenshot(page, screen, theme, name) {
   if (!folder) return;
   mkdirSync(folder, { recursive: true });
   await page.screenshot({ path: join(folder, `${screen}-${theme}-${name}.png`), fullPage: true });
+}
+
+/** Says what staff look for: everything that their role reads, for a working day. */
+export async function onDuty(page) {
+  await page.goto("/desk/duties");
+  for (const label of await page.locator("form.duty label.check").all()) {
+    if (!(await label.textContent()).includes("somebody else has to agree")) {
+      await label.getByRole("checkbox").check();
+    }
+  }
+  await page.locator("form.duty textarea").fill("Somebody asks by mail where a letter is.");
+  await page.getByLabel("For how long").selectOption("480");
+  await page.getByRole("button", { name: "Begin", exact: true }).click();
+  await page.getByText("on duty", { exact: true }).first().waitFor();
 }

@@ -20,15 +20,23 @@ pub(crate) enum Subject {
         #[arg(long, value_enum)]
         only: Vec<service::Part>,
     },
-    /// Forgetting somebody with 10,000 pictures, and searching the house for what should be gone.
-    Privacy,
+    /// Forgetting somebody with 10,000 pictures, searching the house for what should be gone, and taking
+    /// everything along.
+    Privacy {
+        /// Measure this part alone; may be given several times.
+        #[arg(long, value_enum)]
+        only: Vec<privacy::Part>,
+        /// So many pictures instead, to try it in little.
+        #[arg(long)]
+        pictures: Option<u32>,
+    },
 }
 
 pub(crate) fn run(workspace: &Workspace, subject: &Subject) -> Result<bool> {
     match subject {
         Subject::Engine => engine::run(workspace),
         Subject::Service { only } => service::run(workspace, only),
-        Subject::Privacy => privacy::run(workspace),
+        Subject::Privacy { only, pictures } => privacy::run(workspace, only, *pictures),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask test`, `tidy`, `bench` and `postgres`.
+//! The project's own chores: `cargo xtask test`, `mutants`, `tidy`, `bench` and `postgres`.
 //!
 //! Architecture invariant: nothing here is part of the program that people run, and no crate
 //! depends on it.
@@ -9,6 +9,7 @@
 
 mod bench;
 mod command;
+mod mutants;
 mod postgres;
 mod provision;
 mod test;
@@ -48,6 +49,12 @@ enum Chore {
         #[arg(long)]
         record_migrations: bool,
     },
+    /// Breaks each promise on purpose, and looks whether a test sees it.
+    Mutants {
+        /// Those alone with this in their names.
+        #[arg(default_value = "")]
+        only: String,
+    },
     /// Measurements; none of them is part of `test`.
     Bench {
         #[command(subcommand)]
@@ -66,6 +73,7 @@ fn main() -> anyhow::Result<ExitCode> {
             }
             tidy::report(&workspace)?
         }
+        Chore::Mutants { only } => mutants::run(&workspace, &only)?.1.is_empty(),
         Chore::Bench { subject } => bench::run(&workspace, &subject)?,
     };
     Ok(if good {

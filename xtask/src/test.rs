@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use crate::provision::{self, Tool};
 use crate::workspace::{Workspace, cargo};
-use crate::{command, postgres, tidy};
+use crate::{command, mutants, postgres, tidy};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
@@ -26,6 +26,8 @@ pub(crate) enum Step {
     Rust,
     /// Tests that open a database again, and those of the API, with a Postgres server of their own.
     Postgres,
+    /// Promises that are broken on purpose: a test must see each.
+    Mutants,
     /// Examples in the documentation.
     Docs,
     /// What made the shipped weights, as far as it runs without PyTorch.
@@ -158,6 +160,7 @@ fn take(step: Step, workspace: &Workspace) -> Result<Count> {
         Step::Deny => deny(workspace),
         Step::Rust => rust(workspace),
         Step::Postgres => postgres(workspace),
+        Step::Mutants => mutants(workspace),
         Step::Docs => docs(workspace),
         Step::Training => training(workspace),
         Step::Api => api(workspace),
@@ -204,9 +207,19 @@ fn postgres(workspace: &Workspace) -> Result<Count> {
     server.lend(&mut crates);
     let crates = nextest(&mut crates)?;
     let program = program(workspace)?;
+    provision::observers()?;
     let mut api = Command::new(python(workspace)?);
     server.lend(api.env("PINHOLE_BIN", program).arg("-m"));
-    Ok(crates.and(pytest(&mut api, "tests/api")?))
+    Ok(crates.and(pytest(side_by_side(&mut api), "tests/api")?))
+}
+
+fn mutants(workspace: &Workspace) -> Result<Count> {
+    let (seen, unseen) = mutants::run(workspace, "")?;
+    Ok(Count {
+        passed: seen,
+        failed: u32::try_from(unseen.len())?,
+        skipped: 0,
+    })
 }
 
 fn provision_nextest(workspace: &Workspace) -> Result<Command> {
@@ -270,8 +283,29 @@ fn training(workspace: &Workspace) -> Result<Count> {
 
 fn api(workspace: &Workspace) -> Result<Count> {
     let program = program(workspace)?;
-    let mut python = Command::new(python(workspace)?);
-    pytest(python.env("PINHOLE_BIN", program).arg("-m"), "tests/api")
+    provision::observers()?;
+    let mut api = Command::new(python(workspace)?);
+    api.env("PINHOLE_BIN", &program).arg("-m");
+    let api = pytest(side_by_side(&mut api), "tests/api")?;
+    let scanners = provision::python_environment(
+        &workspace.target.join("tools/scanners"),
+        &workspace.root.join("tests/scanners/requirements.txt"),
+    )?;
+    let mut scan = Command::new(python(workspace)?);
+    scan.env("PINHOLE_BIN", program)
+        .env("PINHOLE_SQLMAP", scanners.join("bin/sqlmap"))
+        .arg("-m");
+    Ok(api.and(pytest(side_by_side(&mut scan), "tests/scanners")?))
+}
+
+/// Each test has a program of its own, and waits for it most of the time: one more at once than there
+/// are cores.
+fn side_by_side(pytest: &mut Command) -> &mut Command {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    pytest.env(
+        "PYTEST_ADDOPTS",
+        format!("--numprocesses={} --dist=worksteal", cores + 1),
+    )
 }
 
 /// Python with what both rounds of pytest need.

@@ -1,7 +1,9 @@
 //! `pinhole admin`: what operators do from the shell, on the same data folder, also while the
 //! program serves.
 
+use std::fs;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,25 +15,47 @@ use domain::credits::Credits;
 use domain::ids::{GrantId, PersonId};
 use domain::personal::Address;
 use domain::role::{BadRole, BadScope, Role, Scope, Scopes};
+use futures::TryStreamExt;
 use serde_json::json;
 use studio::Studio;
 use studio::accounts::key::{self, NewKey};
-use studio::accounts::person::{self, Account};
+use studio::accounts::person::{self, Listed};
 use studio::credits::grants::{self, NewGrant};
 use studio::credits::{self, ledger};
 use studio::jobs::line;
+use studio::privacy::consent::{self, Means, Optional, Signal};
 use studio::privacy::erasure::{self, AskedBy, Ground, Scope as Erasing};
+use studio::privacy::export::{self, By};
+use studio::privacy::looking::Staff;
+use studio::privacy::restriction;
 
+use crate::holds::{self, HoldCommand};
+use crate::invite::invite;
+use crate::news::{self, NewsCommand};
 use crate::place::{HouseArgs, Place};
+use crate::requests::{self, RequestCommand};
 
 #[derive(Subcommand)]
 pub(crate) enum AdminCommand {
     /// People with accounts: add, list, give a role or a priority, make a key
     #[command(subcommand)]
     Person(PersonCommand),
+    /// Legal holds: keep something of somebody for a while because a law or a court wants it
+    #[command(subcommand)]
+    Hold(HoldCommand),
     /// Credits: give some to somebody, check the books
     #[command(subcommand)]
     Credits(CreditsCommand),
+    /// What people ask for by their rights: enter, list, answer, refuse, put off
+    #[command(subcommand)]
+    Request(RequestCommand),
+    /// News by e-mail, to whoever wants them
+    #[command(subcommand)]
+    News(NewsCommand),
+}
+
+fn optional(text: &str) -> Result<Optional, &'static str> {
+    Optional::named(text).ok_or("what people agree to is news or personalisation")
 }
 
 #[derive(Subcommand)]
@@ -61,6 +85,11 @@ pub(crate) enum CreditsCommand {
 pub(crate) enum PersonCommand {
     /// Make an account for an address that you vouch for
     Add(AddArgs),
+    /// Make an account for each address of a file, one a line, that you vouch for
+    Invite {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// List everybody with an account
     List {
         /// One JSON object a line
@@ -95,6 +124,35 @@ pub(crate) enum PersonCommand {
         /// Answer with the signed receipt, as JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Write down everything that is kept of somebody, to answer their letter; the log says so
+    Export {
+        #[command(flatten)]
+        who: Who,
+        /// The archive; it must not be there yet
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Keep what is somebody's and do nothing else with it: nothing is drawn; they are told, and read why
+    Restrict {
+        #[command(flatten)]
+        who: Who,
+        /// Why; the person reads it
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Take back for somebody what they agreed to, as their letter asks; they read so in their log
+    Withdraw {
+        #[command(flatten)]
+        who: Who,
+        /// news or personalisation
+        #[arg(long, value_parser = optional)]
+        purpose: Optional,
+    },
+    /// Lift somebody's restriction: they are told by a letter, and it is lifted three days later
+    Lift {
+        #[command(flatten)]
+        who: Who,
     },
     /// Make an API key for somebody; it is shown once
     Key {
@@ -155,7 +213,7 @@ pub(crate) struct KeyArgs {
     )]
     name: String,
 
-    /// What the key may be used for, with spaces between; without it, everything but account:erase and admin
+    /// What the key may be used for, with spaces between; without it, everything but account:erase, account:export and admin
     #[arg(long, value_name = "SCOPES")]
     scopes: Option<String>,
 
@@ -179,6 +237,9 @@ pub(crate) fn run(command: &AdminCommand, place: &Place) -> Result<ExitCode> {
                 on_person(&studio, &ground, command).await
             }
             AdminCommand::Credits(command) => on_credits(&studio, command).await,
+            AdminCommand::Request(command) => requests::run(&studio, command).await,
+            AdminCommand::News(command) => news::run(&studio, command).await,
+            AdminCommand::Hold(command) => holds::run(&studio, command).await,
         };
         studio.db.close().await;
         studio.keys.close().await;
@@ -191,16 +252,16 @@ pub(crate) fn run(command: &AdminCommand, place: &Place) -> Result<ExitCode> {
 async fn on_person(studio: &Studio, ground: &Ground, command: &PersonCommand) -> Result<String> {
     match command {
         PersonCommand::Add(args) => add(studio, args).await,
+        PersonCommand::Invite { file } => invite(studio, file).await,
         PersonCommand::List { json } => list(studio, *json).await,
         PersonCommand::Role { who, role } => {
-            let account = find(studio, who).await?;
+            let person = find(studio, who).await?;
             let role: Role = role
                 .parse()
                 .map_err(|error: BadRole| anyhow::anyhow!(error))?;
-            person::set_role(studio, account.person, role).await?;
+            person::set_role(studio, person, role).await?;
             Ok(format!(
-                "{} is now {role}; sessions of before have ended.",
-                account.person
+                "{person} is now {role}; sessions of before have ended."
             ))
         }
         PersonCommand::Priority {
@@ -211,16 +272,51 @@ async fn on_person(studio: &Studio, ground: &Ground, command: &PersonCommand) ->
         PersonCommand::Erase { who, history, json } => {
             erase(studio, ground, who, *history, *json).await
         }
+        PersonCommand::Export { who, to } => export(studio, who, to).await,
+        PersonCommand::Restrict { who, reason } => {
+            let person = find(studio, who).await?;
+            restriction::hold(studio, person, reason).await?;
+            Ok(format!(
+                "{person} is restricted: what is theirs is kept, and nothing else is done with it. A letter tells them."
+            ))
+        }
+        PersonCommand::Withdraw { who, purpose } => {
+            let person = find(studio, who).await?;
+            consent::withdraw(studio, person, *purpose, Means::Operator, Signal::Absent).await?;
+            Ok(format!(
+                "{person} does not agree to {} any more.",
+                purpose.name()
+            ))
+        }
+        PersonCommand::Lift { who } => {
+            let person = find(studio, who).await?;
+            let lifts = restriction::announce_lift(studio, person).await?;
+            Ok(format!(
+                "A letter tells {person} that the restriction will be lifted at {}. The running program lifts it then.",
+                calendar(lifts)
+            ))
+        }
         PersonCommand::Key { who, key, json } => {
-            let account = find(studio, who).await?;
-            let made = make_key(studio, account.person, account.role, key).await?;
+            let person = find(studio, who).await?;
+            let role = person::role_of(studio, person).await?;
+            let role = role.with_context(|| format!("{person} was deleted in this moment"))?;
+            let made = make_key(studio, person, role, key).await?;
             Ok(if *json {
-                json!({ "person_id": account.person, "api_key": made }).to_string()
+                json!({ "person_id": person, "api_key": made }).to_string()
             } else {
                 format!("{made}\nIt is shown this once.")
             })
         }
     }
+}
+
+/// `2026-11-22 00:34 UTC`
+fn calendar(moment: Moment) -> String {
+    let at = moment.civil();
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02} UTC",
+        at.year, at.month, at.day, at.hour, at.minute
+    )
 }
 
 /// Takes an erasure to its end, unless the running program does.
@@ -232,7 +328,7 @@ async fn erase(
     as_json: bool,
 ) -> Result<String> {
     const LOOK_EVERY: Duration = Duration::from_millis(200);
-    let person = find(studio, who).await?.person;
+    let person = find(studio, who).await?;
     let scope = match is_history {
         true => Erasing::History,
         false => Erasing::Account,
@@ -258,8 +354,32 @@ async fn erase(
     })
 }
 
+async fn export(studio: &Studio, who: &Who, to: &Path) -> Result<String> {
+    let person = find(studio, who).await?;
+    let advice = || format!("{} can't be written", to.display());
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(to).with_context(advice)?;
+    let made = export::begin(studio, person, By::Staff(Staff::in_shell())).await?;
+    let download = export::open(studio, person, &made).await?;
+    let download = download.context("something in the archive was deleted in this moment")?;
+    let size = download.size;
+    let mut pieces = Box::pin(download.stream(studio.clone(), 0..size)?);
+    while let Some(bytes) = pieces.try_next().await? {
+        file.write_all(&bytes).with_context(advice)?;
+    }
+    file.sync_all().with_context(advice)?;
+    Ok(format!(
+        "{person}: {size} bytes in {}. Whoever has this file has everything; the person reads in their \
+         log that you made it.",
+        to.display()
+    ))
+}
+
 async fn prioritize(studio: &Studio, who: &Who, priority: i32, as_json: bool) -> Result<String> {
-    let person = find(studio, who).await?.person;
+    let person = find(studio, who).await?;
     if !line::set_priority(studio, person, priority).await? {
         bail!("{person} was deleted in this moment, so nothing was set");
     }
@@ -285,21 +405,21 @@ async fn on_credits(studio: &Studio, command: &CreditsCommand) -> Result<String>
             until,
             json,
         } => {
-            let account = find(studio, who).await?;
+            let person = find(studio, who).await?;
             let grant = NewGrant {
                 id: GrantId::new(studio.clock.now(), &studio.randomness),
                 credits: *credits,
                 reason: reason.clone(),
                 ends: *until,
             };
-            grants::give(studio, account.person, &grant, None).await?;
-            let balance = credits::balance(studio, account.person).await?;
+            grants::give(studio, person, &grant, None).await?;
+            let balance = credits::balance_of_other(studio, &Staff::in_shell(), person).await?;
             let available = balance.map_or(Credits::ZERO, |balance| balance.available);
             Ok(if *json {
-                json!({ "person_id": account.person, "grant_id": grant.id, "available": available })
+                json!({ "person_id": person, "grant_id": grant.id, "available": available })
                     .to_string()
             } else {
-                format!("{} now has {available} credits.", account.person)
+                format!("{person} now has {available} credits.")
             })
         }
         CreditsCommand::Check => {
@@ -348,7 +468,7 @@ async fn list(studio: &Studio, as_json: bool) -> Result<String> {
     let mut lines = Vec::new();
     let mut after = None;
     loop {
-        let page = person::list(studio, after, PAGE).await?;
+        let page = person::list(studio, &Staff::in_shell(), after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.person);
         lines.extend(page.iter().map(|account| line(account, as_json)));
@@ -359,7 +479,7 @@ async fn list(studio: &Studio, as_json: bool) -> Result<String> {
     })
 }
 
-fn line(account: &Account, as_json: bool) -> String {
+fn line(account: &Listed, as_json: bool) -> String {
     if as_json {
         let fields = json!({
             "person_id": account.person,
@@ -382,9 +502,10 @@ fn line(account: &Account, as_json: bool) -> String {
     line
 }
 
-async fn find(studio: &Studio, who: &Who) -> Result<Account> {
+/// Whose address it is; nothing of theirs is read for that.
+pub(crate) async fn find(studio: &Studio, who: &Who) -> Result<PersonId> {
     let address = Address::new(&who.email)?;
-    let found = person::by_address(studio, &address).await?;
+    let found = person::id_by_address(studio, &address).await?;
     found.context("nobody has an account with that address; `pinhole admin person list` shows all")
 }
 
@@ -395,7 +516,7 @@ async fn make_key(studio: &Studio, id: PersonId, role: Role, args: &KeyArgs) -> 
             .map_err(|error: BadScope| anyhow::anyhow!(error))?,
         None => Scope::ALL
             .into_iter()
-            .filter(|scope| !matches!(scope, Scope::Admin | Scope::AccountErase))
+            .filter(|scope| !scope.is_asked_for())
             .collect::<Scopes>(),
     };
     let new = NewKey {
@@ -403,5 +524,5 @@ async fn make_key(studio: &Studio, id: PersonId, role: Role, args: &KeyArgs) -> 
         scopes,
         limit_credits: args.limit.map(i64::from),
     };
-    Ok(key::make(studio, id, role, &new).await?.expose())
+    Ok(key::make_for(studio, id, role, &new).await?.expose())
 }

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use domain::clock::Moment;
 use serde_json::Value;
 use studio::Studio;
 use studio::privacy::audit::{self, Report};
+use studio::privacy::backup;
 use studio::privacy::log::checkpoint::Checkpoint;
 
 use crate::place::{HouseArgs, Place};
@@ -78,6 +80,16 @@ fn in_words(report: &Report) -> String {
         lines.push(format!("{verdict:7} {:10} {}", check.name, check.shows));
         lines.extend(check.wrong.iter().map(|wrong| format!("        {wrong}")));
     }
+    lines.extend(report.restorations.iter().map(|one| {
+        let [at, made] = [one.seconds, one.made]
+            .map(|seconds| backup::in_words(Moment::from_millis(seconds * 1_000)));
+        format!(
+            "note    restored   On {at} the house was put back from a backup of {made}: the log kept {} \
+             entries of {}.",
+            one.kept,
+            one.had.max(one.kept)
+        )
+    }));
     lines.push(format!(
         "The log has {} entries. Everybody sees this report, without its details, at /trust.",
         report.leaves

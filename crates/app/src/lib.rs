@@ -3,11 +3,18 @@
 
 mod admin;
 mod audit;
+mod backup;
 mod draw;
+mod holds;
+mod import;
+mod invite;
 mod keys;
 mod models;
+mod news;
 mod place;
+mod policies;
 mod privacy;
+mod requests;
 mod serve;
 mod verify;
 mod work;
@@ -19,7 +26,8 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use domain::painter::Painter;
 
-use crate::place::{Address, KeyStoreArgs, Place};
+use crate::place::{Address, KeyStoreArgs, Place, RecipientArgs};
+use crate::policies::ControllerArgs;
 
 /// An AI image generator that anyone can run for other people.
 ///
@@ -53,6 +61,12 @@ struct Cli {
 
     #[command(flatten)]
     key_store: KeyStoreArgs,
+
+    #[command(flatten)]
+    parties: RecipientArgs,
+
+    #[command(flatten)]
+    controller: ControllerArgs,
 }
 
 #[derive(Subcommand)]
@@ -72,11 +86,17 @@ enum Command {
     /// The keys by which everything of people is sealed: show them, exchange the outermost
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Write a backup of the house, or of its keys, also while it is open
+    Backup(backup::BackupArgs),
+    /// Put a backup back into a house that is empty or stopped; what was deleted since stays deleted
+    Restore(backup::RestoreArgs),
     /// Read the house as it runs and say which promises hold in it; fails where one is broken
     Audit(audit::AuditArgs),
     /// What is kept of people, why and until when
     #[command(subcommand)]
     Privacy(privacy::PrivacyCommand),
+    /// Bring in an archive that somebody has of another house
+    Import(import::ImportArgs),
     /// Check what a house has signed
     #[command(subcommand)]
     Verify(verify::VerifyCommand),
@@ -88,17 +108,21 @@ enum Command {
 pub fn run(painter: Option<Arc<dyn Painter>>) -> ExitCode {
     let cli = Cli::parse();
     let models_dir = cli.data.join("models");
-    let place = Place::new(cli.data, cli.database, cli.key_store, painter);
+    let parties = (cli.parties, cli.controller);
+    let place = Place::new(cli.data, cli.database, cli.key_store, parties, painter);
     let ended = match cli.command {
         None => serve::run(&serve::ServeArgs::from_env(), &place),
         Some(Command::Serve(args)) => serve::run(&args, &place),
         Some(Command::Work(args)) => work::run(&args, &place),
         Some(Command::Draw(args)) => draw::run(args, &models_dir),
-        Some(Command::Models(command)) => models::run(command, &models_dir),
-        Some(Command::Admin(command)) => admin::run(&command, &place),
+        Some(Command::Models(command)) => models::run(command, &models_dir, &place),
+        Some(Command::Admin(command)) => requests::or_again(&command, admin::run(&command, &place)),
         Some(Command::Keys(command)) => keys::run(&command, &place),
+        Some(Command::Backup(args)) => backup::take(&args, &place),
+        Some(Command::Restore(args)) => backup::restore(&args, &place),
         Some(Command::Audit(args)) => audit::run(&args, &place),
-        Some(Command::Privacy(command)) => privacy::run(&command),
+        Some(Command::Privacy(command)) => privacy::run(&command, &place),
+        Some(Command::Import(args)) => import::run(&args, &place),
         Some(Command::Verify(command)) => verify::run(&command),
     };
     ended.unwrap_or_else(|error| {

@@ -7,12 +7,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
+use domain::recipient::{Register, Role};
 use engine::catalogue::{Catalogue, Entry, Installed, LOCK_FILE, Lock, LockedFile};
 use engine::diffusion::check_files;
 use engine::{mini, shipped};
 use indicatif::{ProgressBar, ProgressStyle};
 use outside::hub::{Fetched, Hub, Order, OrderedFile, Progress, Stage};
 use serde::Serialize;
+
+use crate::place::{Place, Said};
 
 /// The name is none that can be used: what the shell's own parser also answers with.
 const USAGE: u8 = 2;
@@ -67,7 +70,7 @@ impl Which {
 }
 
 /// Runs one of the commands over a folder of models.
-pub(crate) fn run(command: ModelsCommand, models_dir: &Path) -> Result<ExitCode> {
+pub(crate) fn run(command: ModelsCommand, models_dir: &Path, place: &Place) -> Result<ExitCode> {
     let built_in = shipped::settings()?;
     match command {
         ModelsCommand::List { which, json } => list(&built_in, &which.read()?, models_dir, json),
@@ -78,7 +81,7 @@ pub(crate) fn run(command: ModelsCommand, models_dir: &Path) -> Result<ExitCode>
         ModelsCommand::Pull { name, which, json } => {
             let catalogue = which.read()?;
             match catalogue.find(&name) {
-                Some(entry) => pull(entry, models_dir, json),
+                Some(entry) => pull(entry, models_dir, json, place),
                 None => Ok(unknown(&name, &catalogue)),
             }
         }
@@ -283,7 +286,7 @@ fn show(model: &About<'_>, json: bool) -> Result<ExitCode> {
     print(text.trim_end())
 }
 
-fn pull(entry: &Entry, models_dir: &Path, json: bool) -> Result<ExitCode> {
+fn pull(entry: &Entry, models_dir: &Path, json: bool, place: &Place) -> Result<ExitCode> {
     let name = entry.name.as_str();
     if !entry.can_draw() {
         complain(&format!(
@@ -315,7 +318,11 @@ fn pull(entry: &Entry, models_dir: &Path, json: bool) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let fetched = runtime.block_on(fetch(entry, models_dir))?;
+    let fetched = runtime.block_on(fetch(
+        entry,
+        models_dir,
+        &place.recipients(&Said::default())?,
+    ))?;
     let lock = lock_of(entry, &fetched);
     fetched.settle(LOCK_FILE, &serde_json::to_string_pretty(&lock)?)?;
     let Some(installed) = Installed::find(entry, models_dir) else {
@@ -325,7 +332,7 @@ fn pull(entry: &Entry, models_dir: &Path, json: bool) -> Result<ExitCode> {
 }
 
 /// Fetches with a progress bar where there is a terminal.
-async fn fetch(entry: &Entry, models_dir: &Path) -> Result<Fetched> {
+async fn fetch(entry: &Entry, models_dir: &Path, register: &Register) -> Result<Fetched> {
     let file = |file: &engine::catalogue::Wanted| OrderedFile {
         path: file.path.clone(),
         bytes: file.bytes,
@@ -348,7 +355,9 @@ async fn fetch(entry: &Entry, models_dir: &Path) -> Result<Fetched> {
             Stage::Checking => format!("checking {}", progress.file),
         });
     };
-    let fetched = Hub::from_environment()?
+    let hub = register.find(Role::Hub);
+    let hub = hub.context("no model hub is in the register of recipients")?;
+    let fetched = Hub::with_token_of_environment(hub)?
         .pull(&order, models_dir, &told)
         .await;
     bar.finish_and_clear();

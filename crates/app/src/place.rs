@@ -4,25 +4,31 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use db::{Db, Location};
+use db::{Db, Location, Presence};
 use domain::clock::Clock;
+use domain::controller::{Controller, Incomplete};
 use domain::ids::NodeId;
 use domain::painter::Painter;
 use domain::randomness::Randomness;
+use domain::recipient::Register;
 use engine::catalogue::Catalogue;
 use engine::painter::{LocalPainter, Settings};
 use outside::shelf::Shelf;
 use studio::accounts::Gate;
 use studio::credits::PriceList;
 use studio::jobs::progress::Board;
+use studio::privacy::backup::Replayed;
 use studio::privacy::erasure::Ground;
 use studio::privacy::keys::{KekSource, Keys, earlier};
-use studio::privacy::{audit, fence};
+use studio::privacy::recipients::{self, Settings as Parties};
+use studio::privacy::{audit, backup, fence};
 use studio::{Limits, Studio};
+
+use crate::policies::{self, ControllerArgs};
 
 /// A Postgres address. It may hold a password, so it can't be printed.
 #[derive(Clone)]
@@ -58,6 +64,52 @@ pub(crate) struct KeyStoreArgs {
         value_name = "ADDRESS"
     )]
     keys_database: Option<Address>,
+}
+
+/// To whom something can leave the house.
+#[derive(Args, Clone, Default)]
+pub(crate) struct RecipientArgs {
+    /// File in which the operator states who the recipients are (TOML): name, country, contract, transfer
+    /// tool and retention of the mail server, the database server and the model hub
+    #[arg(long, global = true, env = "PINHOLE_RECIPIENTS", value_name = "FILE")]
+    recipients: Option<PathBuf>,
+}
+
+impl RecipientArgs {
+    /// The environment counts where nothing else was said.
+    fn register(&self, said: &Said, database: Option<&str>) -> anyhow::Result<Register> {
+        let set = |name: &str| {
+            std::env::var(name)
+                .ok()
+                .filter(|text| !text.trim().is_empty())
+        };
+        let witnesses = || {
+            let named = set("PINHOLE_WITNESSES").unwrap_or_default();
+            witness_addresses(named.split(','))
+        };
+        Ok(recipients::register(&Parties {
+            stated: self.recipients.clone(),
+            mail: said.mail.clone().or_else(|| set("PINHOLE_SMTP")),
+            database: database.map(str::to_owned),
+            hub: set("HF_ENDPOINT"),
+            witnesses: said.witnesses.clone().unwrap_or_else(witnesses),
+        })?)
+    }
+}
+
+/// Recipients that a command line names.
+#[derive(Default)]
+pub(crate) struct Said {
+    pub(crate) mail: Option<String>,
+    pub(crate) witnesses: Option<Vec<String>>,
+}
+
+/// The addresses of witnesses, each of which is named by key and address.
+pub(crate) fn witness_addresses<'a>(named: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let parts = named.filter_map(|text| text.trim().split_once(char::is_whitespace));
+    parts
+        .map(|(_, address)| address.trim().to_owned())
+        .collect()
 }
 
 /// What an operator sets for every process of a house.
@@ -125,8 +177,20 @@ pub(crate) struct Place {
     pub(crate) data: PathBuf,
     location: Location,
     key_store: KeyStoreArgs,
+    parties: RecipientArgs,
+    controller: ControllerArgs,
+    /// The schema of the databases stays as it is found.
+    is_as_found: bool,
     /// Draws in place of the models that are here.
     painter: Option<Arc<dyn Painter>>,
+    /// That this process is in the house, once it is.
+    presence: Arc<Mutex<Option<Presence>>>,
+}
+
+/// Keeps others out of the house as long as it is kept.
+pub(crate) struct Alone {
+    _lock: Option<File>,
+    _presence: Presence,
 }
 
 impl Place {
@@ -135,6 +199,7 @@ impl Place {
         data: PathBuf,
         database: Option<Address>,
         key_store: KeyStoreArgs,
+        (parties, controller): (RecipientArgs, ControllerArgs),
         painter: Option<Arc<dyn Painter>>,
     ) -> Self {
         let location = database.map_or_else(
@@ -145,7 +210,11 @@ impl Place {
             data,
             location,
             key_store,
+            parties,
+            controller,
+            is_as_found: false,
             painter,
+            presence: Arc::default(),
         }
     }
 
@@ -177,14 +246,27 @@ impl Place {
     }
 
     pub(crate) async fn database(&self) -> anyhow::Result<Db> {
-        Db::open(&self.location)
-            .await
-            .with_context(|| match &self.location {
-                Location::File(file) => format!("{} can't be used", file.display()),
-                Location::Postgres(_) => {
-                    "the database that PINHOLE_DATABASE names can't be used".to_owned()
-                }
-            })
+        let opened = match self.is_as_found {
+            false => Db::open(&self.location).await.map(Some),
+            true => Db::open_as_it_is(&self.location).await,
+        };
+        let opened = opened.with_context(|| match &self.location {
+            Location::File(file) => format!("{} can't be used", file.display()),
+            Location::Postgres(_) => {
+                "the database that PINHOLE_DATABASE names can't be used".to_owned()
+            }
+        })?;
+        opened.context("there is no house here yet")
+    }
+
+    /// The database as another build may have left it; `None` where there is none yet.
+    pub(crate) async fn database_as_it_is(&self) -> anyhow::Result<Option<Db>> {
+        Ok(Db::open_as_it_is(&self.location).await?)
+    }
+
+    /// Who answers for this house.
+    pub(crate) fn controller(&self) -> Result<Controller, Incomplete> {
+        self.controller.read()
     }
 
     pub(crate) async fn studio(&self, house: &HouseArgs) -> anyhow::Result<Studio> {
@@ -223,10 +305,110 @@ impl Place {
         house: &HouseArgs,
         painters: Arc<[Arc<dyn Painter>]>,
     ) -> anyhow::Result<Studio> {
+        policies::rule_for_a_shell(self).await?;
+        let studio = self.enter(house, painters).await?;
+        fence::check(&studio).await?;
+        if let Some(replayed) = backup::finish(&studio).await? {
+            let Replayed {
+                people,
+                orders,
+                pictures,
+                ..
+            } = replayed;
+            tracing::warn!(
+                "this house was put back from a backup: {people} people, {orders} orders and {pictures} \
+                 pictures that were deleted since are deleted again"
+            );
+        }
+        let sealed = earlier::seal(&studio).await?;
+        if sealed > 0 {
+            tracing::info!("sealed what earlier builds wrote: {sealed} rows and files");
+        }
+        audit::declare_inventory(&studio).await?;
+        Ok(studio)
+    }
+
+    async fn enter(
+        &self,
+        house: &HouseArgs,
+        painters: Arc<[Arc<dyn Painter>]>,
+    ) -> anyhow::Result<Studio> {
         let db = self.database().await?;
+        let presence = db.enter(false).await?;
+        let presence = presence.context(
+            "a backup is being put back in this house just now. Wait until that is over",
+        )?;
+        *self.presence.lock().unwrap_or_else(PoisonError::into_inner) = Some(presence);
+        self.furnish(db, house, painters).await
+    }
+
+    /// The house for who publishes what this build does, while an earlier one runs it: where versions hold
+    /// already, nothing of its databases is brought up to date.
+    pub(crate) async fn study(&self, house: &HouseArgs) -> anyhow::Result<Studio> {
+        let is_held = match self.database_as_it_is().await? {
+            Some(db) => {
+                let is_held = studio::privacy::policies::has_versions(&db).await?;
+                db.close().await;
+                is_held
+            }
+            None => false,
+        };
+        if !is_held {
+            return self.office(house).await;
+        }
+        let place = Self {
+            is_as_found: true,
+            ..self.clone()
+        };
+        place.enter(house, Arc::new([])).await
+    }
+
+    /// The house for somebody who is alone in it, as it is: nothing is looked at and nothing is noted.
+    pub(crate) async fn alone(&self, house: &HouseArgs) -> anyhow::Result<(Studio, Alone)> {
+        let lock = self.claim()?;
+        let db = self.database().await?;
+        let alone = self.seclude(lock, &db).await?;
+        let store = self.key_store_beside(&db).await?;
+        if !backup::keys_are_there(&store).await? {
+            bail!(
+                "there are no keys here, and without them nothing in a backup of the house can be read. Put \
+                 the keys back first, from their own backup: pinhole restore FILE"
+            );
+        }
+        store.close().await;
+        Ok((self.furnish(db, house, Arc::new([])).await?, alone))
+    }
+
+    /// The key store and the key-encryption keys, for somebody who is alone in the house.
+    pub(crate) async fn alone_with_keys(&self) -> anyhow::Result<(Db, KekSource, Alone)> {
+        let lock = self.claim()?;
+        let db = self.database().await?;
+        let alone = self.seclude(lock, &db).await?;
+        let store = self.key_store_beside(&db).await?;
+        db.close().await;
+        Ok((store, self.kek()?, alone))
+    }
+
+    async fn seclude(&self, lock: Option<File>, db: &Db) -> anyhow::Result<Alone> {
+        let presence = db.enter(true).await?;
+        let presence = presence.context(
+            "somebody is in this house: stop every pinhole serve and pinhole work on this database first",
+        )?;
+        Ok(Alone {
+            _lock: lock,
+            _presence: presence,
+        })
+    }
+
+    async fn furnish(
+        &self,
+        db: Db,
+        house: &HouseArgs,
+        painters: Arc<[Arc<dyn Painter>]>,
+    ) -> anyhow::Result<Studio> {
         let (clock, randomness) = (Clock::system(), Randomness::system());
         let keys = self.keys(&db, &clock).await?;
-        let studio = Studio {
+        Ok(Studio {
             db,
             keys,
             shelf: Shelf::folder(&self.data.join("blobs"))?,
@@ -237,18 +419,21 @@ impl Place {
             gate: Gate::default(),
             limits: house.limits(),
             prices: Arc::new(PriceList::open(house.prices.as_deref())?),
-        };
-        fence::check(&studio).await?;
-        let sealed = earlier::seal(&studio).await?;
-        if sealed > 0 {
-            tracing::info!("sealed what earlier builds wrote: {sealed} rows and files");
-        }
-        audit::declare_inventory(&studio).await?;
-        Ok(studio)
+            recipients: Arc::new(self.recipients(&Said::default())?),
+        })
     }
 
-    async fn keys(&self, db: &Db, clock: &Clock) -> anyhow::Result<Keys> {
-        let source = match std::env::var("PINHOLE_KEK") {
+    /// Everybody to whom this house can connect.
+    pub(crate) fn recipients(&self, said: &Said) -> anyhow::Result<Register> {
+        let database = match &self.location {
+            Location::File(_) => None,
+            Location::Postgres(url) => Some(url.as_str()),
+        };
+        self.parties.register(said, database)
+    }
+
+    fn kek(&self) -> anyhow::Result<KekSource> {
+        Ok(match std::env::var("PINHOLE_KEK") {
             Ok(text) if !text.trim().is_empty() => KekSource::given(&text)?,
             _ => KekSource::file(
                 self.key_store
@@ -256,7 +441,11 @@ impl Place {
                     .clone()
                     .unwrap_or_else(|| self.data.join("kek")),
             ),
-        };
+        })
+    }
+
+    async fn keys(&self, db: &Db, clock: &Clock) -> anyhow::Result<Keys> {
+        let source = self.kek()?;
         let is_new = source.is_missing();
         let store = self.key_store_beside(db).await?;
         let keys = Keys::open(db, store, source, clock, &Randomness::system()).await?;
@@ -296,12 +485,14 @@ impl Place {
                 "PINHOLE_KEYS_DATABASE names the database of the pictures: keys need one of their own"
             );
         }
-        Db::open_keys(&location, beside)
-            .await
-            .with_context(|| match &location {
-                Location::File(file) => format!("{} can't be used", file.display()),
-                Location::Postgres(_) => "the database of the keys can't be used".to_owned(),
-            })
+        let opened = match self.is_as_found {
+            false => Db::open_keys(&location, beside).await,
+            true => Db::open_keys_as_they_are(&location).await,
+        };
+        opened.with_context(|| match &location {
+            Location::File(file) => format!("{} can't be used", file.display()),
+            Location::Postgres(_) => "the database of the keys can't be used".to_owned(),
+        })
     }
 
     pub(crate) const fn is_shared(&self) -> bool {

@@ -1,12 +1,16 @@
-//! `pinhole privacy`: what the program keeps of people, from its own declaration. Needs no data
-//! folder and no running program.
+//! `pinhole privacy`: what the program keeps of people, from its own declaration. It needs no data
+//! folder and no running program, but to publish a version of the notice.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
-use studio::privacy::notice;
+use studio::privacy::{assessment, notice, recipients};
+
+use crate::place::{Place, Said};
+use crate::policies::{self, PublishArgs};
 
 #[derive(Subcommand)]
 pub(crate) enum PrivacyCommand {
@@ -20,8 +24,20 @@ pub(crate) enum PrivacyCommand {
         #[arg(long, value_enum, default_value = "txt")]
         format: PlainFormat,
     },
+    /// A data protection impact assessment to begin with (Art. 35 GDPR): processing, risks, measures
+    Dpia {
+        #[arg(long, value_enum, default_value = "txt")]
+        format: Format,
+    },
     /// Every place where something about a person can be, as JSON
     Inventory,
+    /// Everybody to whom the program can connect, what they get and why
+    Recipients {
+        #[arg(long, value_enum, default_value = "txt")]
+        format: ShortFormat,
+    },
+    /// Publish what this build does, with these settings, as a version of the privacy notice. Give it the settings of pinhole serve, in the environment
+    Publish(PublishArgs),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -37,21 +53,46 @@ pub(crate) enum Format {
 pub(crate) enum PlainFormat {
     Txt,
     Json,
+    /// For spreadsheets
+    Csv,
 }
 
-pub(crate) fn run(command: &PrivacyCommand) -> anyhow::Result<ExitCode> {
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ShortFormat {
+    Txt,
+    Json,
+}
+
+pub(crate) fn run(command: &PrivacyCommand, place: &Place) -> anyhow::Result<ExitCode> {
+    let register = &place.recipients(&Said::default())?;
     let text = match command {
         PrivacyCommand::Notice { format } => match format {
-            Format::Txt => notice::text(),
-            Format::Html => web::privacy_notice(),
-            Format::Json => pretty(&notice::inventory_json()),
-            Format::Jsonld => pretty(&notice::json_ld()),
+            Format::Txt => notice::text(register),
+            Format::Html => web::privacy_notice(register),
+            Format::Json => pretty(&web::privacy_inventory(register)),
+            Format::Jsonld => pretty(&notice::json_ld(register)),
         },
         PrivacyCommand::Record { format } => match format {
-            PlainFormat::Txt => notice::record_text(),
-            PlainFormat::Json => pretty(&notice::record_json()),
+            PlainFormat::Txt => notice::record_text(register),
+            PlainFormat::Json => pretty(&notice::record_json(register)),
+            PlainFormat::Csv => notice::record_csv(register),
         },
-        PrivacyCommand::Inventory => pretty(&notice::inventory_json()),
+        PrivacyCommand::Dpia { format } => match format {
+            Format::Txt => assessment::text(register),
+            Format::Html => web::impact_assessment(register),
+            Format::Json => pretty(&assessment::json(register)),
+            Format::Jsonld => pretty(&assessment::json_ld()),
+        },
+        PrivacyCommand::Inventory => pretty(&web::privacy_inventory(register)),
+        PrivacyCommand::Recipients { format } => match format {
+            ShortFormat::Txt => recipients::text(register),
+            ShortFormat::Json => pretty(&recipients::json(register)),
+        },
+        PrivacyCommand::Publish(args) => {
+            let runtime =
+                tokio::runtime::Runtime::new().context("the async runtime does not start")?;
+            runtime.block_on(policies::publish(args, place))?
+        }
     };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)

@@ -1,16 +1,20 @@
 //! `pinhole serve`: opens the house, lets people in, and closes it in order.
 
 mod connections;
+mod witnesses;
 
 use std::fs;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use axum::http::HeaderName;
 use clap::Args;
+use domain::recipient::{Register, Role};
 use engine::catalogue::{Catalogue, Installed};
 use outside::mail::Post;
 use studio::Studio;
@@ -19,12 +23,17 @@ use studio::credits::grants;
 use studio::jobs::nodes;
 use studio::jobs::worker::{self, Stop};
 use studio::letters::{self, Letter, Words};
-use studio::privacy::{audit, erasure, log, retention, traces};
-use tokio::net::TcpListener;
+use studio::privacy::log::witness::asking;
+use studio::privacy::policies as told;
+use studio::privacy::{audit, erasure, keeping, log, requests, restriction, retention, traces};
+use studio::visits;
+use tokio::net::TcpSocket;
 use tracing_subscriber::EnvFilter;
 use web::PublicUrl;
 
-use crate::place::{HouseArgs, Place};
+use self::witnesses::WitnessArgs;
+use crate::place::{HouseArgs, Place, Said};
+use crate::policies;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const DEFAULT_HEADER_TIMEOUT_MS: u64 = 30_000;
@@ -63,6 +72,16 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "PINHOLE_BEHIND_PROXY")]
     behind_proxy: bool,
 
+    /// Header in which that proxy says from which country a request comes, in two letters; only countries of
+    /// ten visitors a day are counted
+    #[arg(
+        long,
+        env = "PINHOLE_COUNTRY_HEADER",
+        value_name = "HEADER",
+        requires = "behind_proxy"
+    )]
+    country_header: Option<HeaderName>,
+
     /// Mail server, as in smtps://user:password@mail.example.org; without one, letters wait on a
     /// page for the operator
     #[arg(long, env = "PINHOLE_SMTP", value_name = "URL", hide_env_values = true)]
@@ -80,6 +99,32 @@ pub(crate) struct ServeArgs {
     /// How old people must be to sign up; 0 asks nobody
     #[arg(long, env = "PINHOLE_MIN_AGE", default_value_t = Rules::default().min_age, value_name = "YEARS")]
     min_age: u32,
+
+    /// How old people of a country must be to sign up, where that is another age, as in US=13,AT=14; the proxy
+    /// says the country
+    #[arg(
+        long,
+        env = "PINHOLE_MIN_AGE_IN",
+        value_name = "COUNTRY=YEARS",
+        value_delimiter = ',',
+        value_parser = age_in,
+        requires = "country_header"
+    )]
+    min_age_in: Vec<(String, u32)>,
+
+    #[command(flatten)]
+    witnesses: WitnessArgs,
+}
+
+/// `US=13`
+fn age_in(text: &str) -> Result<(String, u32), &'static str> {
+    let bad = "write the two letters of a country and an age from 1 to 99, as in US=13";
+    let (country, years) = text.split_once('=').ok_or(bad)?;
+    let is_code = country.len() == 2 && country.bytes().all(|b| b.is_ascii_alphabetic());
+    match years.parse() {
+        Ok(years @ 1..=99) if is_code => Ok((country.to_ascii_uppercase(), years)),
+        _ => Err(bad),
+    }
 }
 
 impl ServeArgs {
@@ -123,16 +168,31 @@ pub(crate) fn start_log() {
 }
 
 async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
-    let listener = listen(args.listen, args.public_url.as_ref())?;
-    let address = listener.local_addr()?;
+    let controller = match &args.public_url {
+        Some(_) => Some(place.controller()?),
+        None => None,
+    };
+    let socket = bind(args.listen, args.public_url.as_ref())?;
+    let address = socket.local_addr()?;
     let _lock = place.claim()?;
+    let recipients = Arc::new(place.recipients(&Said {
+        mail: args.smtp.clone(),
+        witnesses: Some(args.witnesses.addresses()),
+    })?);
+    if let Some(controller) = &controller {
+        policies::rule(place, &recipients, controller).await?;
+    }
     let mut studio = place.studio(&args.house).await?;
+    studio.recipients = recipients;
     studio.gate = Gate::new(Rules {
         is_public: args.public_url.is_some(),
         min_age: args.min_age,
     });
     if accounts::is_solo(&studio).await? {
         accounts::local(&studio).await?;
+    }
+    if let Some(controller) = &controller {
+        policies::publish_first(&studio, controller).await?;
     }
     worker::take_over(&studio).await?;
     if args.no_drawing && !studio.db.is_shared() {
@@ -149,16 +209,25 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     } else {
         tokio::spawn(worker::run(studio.clone(), stop.clone()))
     };
+    if !studio.db.is_shared() {
+        letters::take_over(&studio).await?;
+    }
     let letters = letters::run(
         studio.clone(),
         write_from(home(args, address)),
-        post(args)?,
+        post(args, &studio.recipients)?,
         stop.clone(),
     );
     let writing = tokio::spawn(letters);
     tokio::spawn(grants::keep_expiring(studio.clone(), stop.clone()));
     tokio::spawn(retention::keep_sweeping(studio.clone(), stop.clone()));
+    tokio::spawn(keeping::keep_sweeping(studio.clone(), stop.clone()));
+    tokio::spawn(restriction::keep_lifting(studio.clone(), stop.clone()));
+    tokio::spawn(requests::keep_watching(studio.clone(), stop.clone()));
+    tokio::spawn(told::keep_telling(studio.clone(), stop.clone()));
     tokio::spawn(audit::keep_auditing(studio.clone(), stop.clone()));
+    let witnesses = args.witnesses.asked(&studio.recipients)?;
+    tokio::spawn(asking::keep_asking(studio.clone(), witnesses, stop.clone()));
     let logging = tokio::spawn(log::keep_settling(studio.clone(), stop.clone()));
     tokio::spawn(traces::keep_cutting(studio.clone(), stop.clone()));
     let ground = place.ground(args.house.log_folder.clone(), args.smtp.is_some());
@@ -167,10 +236,23 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     if let Some(public) = &args.public_url {
         site = site.at(public.clone());
     }
+    if let Some(controller) = controller {
+        site = site.under(controller);
+    }
     if args.behind_proxy {
         site = site.behind_proxy();
     }
+    if let Some(header) = &args.country_header {
+        site = site.told_countries(header.clone());
+    }
+    site = site.with_min_ages(args.min_age_in.iter().cloned());
+    site = site.watching(args.witnesses.watched()?);
+    let visits = site.visits().clone();
+    let counting = visits::keep_publishing(studio.clone(), visits.clone(), stop.clone());
+    tokio::spawn(counting);
     let router = web::router(site.with_larger_models(larger_models(&place.models())?));
+    let listener = connections::listen(socket).map_err(|error| in_use(address, &error))?;
+    let told = told_to_stop()?;
     announce(args, address, &studio).await?;
 
     let header_timeout = Duration::from_millis(args.header_timeout_ms);
@@ -179,7 +261,7 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
         connections::serve(listener, router, header_timeout, &ending).await;
     });
     tokio::select! {
-        () = told_to_stop() => {}
+        () = told => {}
         ended = &mut serving => {
             ended?;
             bail!("the server stopped by itself");
@@ -202,13 +284,16 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     if tokio::time::timeout(LAST_WORDS, serving).await.is_err() {
         tracing::warn!("some answers were cut off: their clients took too long");
     }
+    if let Err(error) = visits::close(&studio, &visits).await {
+        tracing::warn!(%error, "what was counted today could not be written, and is lost");
+    }
     studio.db.close().await;
     studio.keys.close().await;
     tracing::info!("stopped");
     Ok(())
 }
 
-fn listen(address: SocketAddr, public: Option<&PublicUrl>) -> anyhow::Result<TcpListener> {
+fn bind(address: SocketAddr, public: Option<&PublicUrl>) -> anyhow::Result<TcpSocket> {
     match public {
         None if !address.ip().is_loopback() => bail!(
             "{address} can be reached from other machines. Say by which name they reach it, so \
@@ -221,7 +306,11 @@ fn listen(address: SocketAddr, public: Option<&PublicUrl>) -> anyhow::Result<Tcp
         ),
         _ => {}
     }
-    connections::listen(address).map_err(|error| match error.kind() {
+    connections::bind(address).map_err(|error| in_use(address, &error))
+}
+
+fn in_use(address: SocketAddr, error: &std::io::Error) -> anyhow::Error {
+    match error.kind() {
         ErrorKind::AddrInUse => anyhow::anyhow!(
             "port {} is in use. Stop the program that uses it, or choose another port: \
              PINHOLE_LISTEN=127.0.0.1:8081 pinhole",
@@ -233,7 +322,7 @@ fn listen(address: SocketAddr, public: Option<&PublicUrl>) -> anyhow::Result<Tcp
             address.port()
         ),
         _ => anyhow::anyhow!("{address} can't be listened on: {error}"),
-    })
+    }
 }
 
 /// What the page about models offers besides those that are here.
@@ -263,8 +352,8 @@ fn home(args: &ServeArgs, address: SocketAddr) -> String {
     }
 }
 
-fn post(args: &ServeArgs) -> anyhow::Result<Option<Post>> {
-    let Some(server) = &args.smtp else {
+fn post(args: &ServeArgs, register: &Register) -> anyhow::Result<Option<Post>> {
+    let Some(server) = register.find(Role::Mail) else {
         return Ok(None);
     };
     let post = Post::open(server, &args.mail_from);
@@ -274,7 +363,12 @@ fn post(args: &ServeArgs) -> anyhow::Result<Option<Post>> {
 fn write_from(home: String) -> impl Fn(&Letter) -> Words {
     move |letter| {
         let written = web::letters::write(letter, &home);
-        (written.subject, written.text, written.html)
+        Words {
+            subject: written.subject,
+            text: written.text,
+            html: written.html,
+            leave: written.leave,
+        }
     }
 }
 
@@ -298,18 +392,28 @@ async fn announce(args: &ServeArgs, address: SocketAddr, studio: &Studio) -> any
     Ok(())
 }
 
-pub(crate) async fn told_to_stop() {
-    let interrupted = async { tokio::signal::ctrl_c().await.is_ok() };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+/// Ends when the program is told to stop. It listens from this call on, not only once it is awaited:
+/// who is told that the program is ready may end it.
+#[cfg(unix)]
+pub(crate) fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let unheard = "the program can't be told to stop";
+    let mut interrupt = signal(SignalKind::interrupt()).context(unheard)?;
+    let mut terminate = signal(SignalKind::terminate()).context(unheard)?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    }
-    interrupted.await;
+    })
+}
+
+/// Ends when the program is told to stop.
+#[cfg(not(unix))]
+pub(crate) fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    })
 }

@@ -47,13 +47,14 @@ async fn work(args: &WorkArgs, place: &Place) -> anyhow::Result<()> {
     let studio = place.studio(&args.house).await?;
     let stop = Stop::default();
     let mut working = tokio::spawn(worker::run(studio.clone(), stop.clone()));
+    let told = told_to_stop()?;
     println!("Pinhole draws: {}", studio.board.node());
     if let Some(file) = &args.ready_file {
         std::fs::write(file, format!("{}\n", studio.board.node()))
             .with_context(|| format!("{} can't be written", file.display()))?;
     }
     tokio::select! {
-        () = told_to_stop() => {}
+        () = told => {}
         ended = &mut working => {
             ended?;
             bail!("the drawing stopped by itself");

@@ -11,11 +11,13 @@ pub mod dialect;
 mod keys;
 mod notice;
 mod open;
+mod presence;
 pub mod testing;
 
 pub use keys::beside;
 pub use notice::{Ear, MAX_NOTICE_BYTES};
-pub use open::{Db, DbError, Location, Open, Tx};
+pub use open::{Db, DbError, Location, Open, Tx, schema_fingerprint};
+pub use presence::Presence;
 
 /// Runs one expression on whichever database a [`Tx`] is open.
 ///

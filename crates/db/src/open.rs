@@ -34,9 +34,9 @@ pub enum Location {
     Postgres(String),
 }
 
-/// Names the schema that this program brings a database to.
+/// Names the schema that this program brings a database and a key store to.
 #[must_use]
-pub(crate) fn schema_fingerprint() -> String {
+pub fn schema_fingerprint() -> String {
     let all = MIGRATIONS.iter().chain(KEY_MIGRATIONS.iter());
     let checksums = all.flat_map(|one| one.checksum.iter());
     let mixed = checksums.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -133,10 +133,22 @@ impl Db {
     /// Opens the database and brings its schema up to date.
     pub async fn open(location: &Location) -> Result<Self, DbError> {
         match location {
-            Location::File(path) => Self::open_sqlite(path, &MIGRATIONS).await,
+            Location::File(path) => Self::open_sqlite(path, Some(&MIGRATIONS)).await,
             Location::Postgres(url) => {
-                Self::open_postgres(url, &MIGRATIONS, MAX_POSTGRES_CONNECTIONS).await
+                Self::open_postgres(url, Some(&MIGRATIONS), MAX_POSTGRES_CONNECTIONS).await
             }
+        }
+    }
+
+    /// Opens the database as another build left it, and changes nothing of its schema; `None` where there
+    /// is none.
+    pub async fn open_as_it_is(location: &Location) -> Result<Option<Self>, DbError> {
+        match location {
+            Location::File(path) if !path.exists() => Ok(None),
+            Location::File(path) => Self::open_sqlite(path, None).await.map(Some),
+            Location::Postgres(url) => Self::open_postgres(url, None, MAX_KEY_CONNECTIONS)
+                .await
+                .map(Some),
         }
     }
 
@@ -144,17 +156,25 @@ impl Db {
     /// `beside` it, where one is named.
     pub async fn open_keys(location: &Location, beside: Option<&str>) -> Result<Self, DbError> {
         match location {
-            Location::File(path) => Self::open_sqlite(path, &KEY_MIGRATIONS).await,
+            Location::File(path) => Self::open_sqlite(path, Some(&KEY_MIGRATIONS)).await,
             Location::Postgres(url) => {
                 if let Some(beside) = beside {
                     keys::make_missing(url, beside).await?;
                 }
-                Self::open_postgres(url, &KEY_MIGRATIONS, MAX_KEY_CONNECTIONS).await
+                Self::open_postgres(url, Some(&KEY_MIGRATIONS), MAX_KEY_CONNECTIONS).await
             }
         }
     }
 
-    async fn open_sqlite(path: &Path, migrations: &Migrator) -> Result<Self, DbError> {
+    /// The same, where another build made it; its schema stays as it is.
+    pub async fn open_keys_as_they_are(location: &Location) -> Result<Self, DbError> {
+        match location {
+            Location::File(path) => Self::open_sqlite(path, None).await,
+            Location::Postgres(url) => Self::open_postgres(url, None, MAX_KEY_CONNECTIONS).await,
+        }
+    }
+
+    async fn open_sqlite(path: &Path, migrations: Option<&Migrator>) -> Result<Self, DbError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -181,7 +201,9 @@ impl Db {
             .connect_with(options.clone())
             .await
             .map_err(DbError::Open)?;
-        migrations.run(&writer).await?;
+        if let Some(migrations) = migrations {
+            migrations.run(&writer).await?;
+        }
         let readers = pool(MAX_READERS)
             .connect_with(options.read_only(true))
             .await
@@ -191,7 +213,7 @@ impl Db {
 
     async fn open_postgres(
         url: &str,
-        migrations: &Migrator,
+        migrations: Option<&Migrator>,
         max_connections: u32,
     ) -> Result<Self, DbError> {
         let options = PgConnectOptions::from_str(url).map_err(DbError::Open)?;
@@ -213,7 +235,9 @@ impl Db {
         if found != "C" && found != "POSIX" {
             return Err(DbError::Collation { found });
         }
-        migrations.run(&pool).await?;
+        if let Some(migrations) = migrations {
+            migrations.run(&pool).await?;
+        }
         Ok(Self::Postgres(pool))
     }
 
@@ -222,6 +246,17 @@ impl Db {
         Ok(match self {
             Self::Sqlite { readers, .. } => Tx::Sqlite(Open::Reading(readers.acquire().await?)),
             Self::Postgres(pool) => Tx::Postgres(Open::Reading(pool.acquire().await?)),
+        })
+    }
+
+    /// For statements that only read, and all see the same moment, as long as this lasts.
+    pub async fn snapshot(&self) -> Result<Tx, DbError> {
+        const AT_ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Tx::Sqlite(Open::Writing(readers.begin().await?)),
+            Self::Postgres(pool) => {
+                Tx::Postgres(Open::Writing(pool.begin_with(AT_ONE_MOMENT).await?))
+            }
         })
     }
 

@@ -78,6 +78,19 @@ impl Moment {
     }
 }
 
+impl Moment {
+    /// The end of the day with the same number so many months later, in UTC, or of that month's last
+    /// day where it has no such (as Regulation (EEC) 1182/71, Art. 3, counts).
+    #[must_use]
+    pub fn end_of_day_in_months(self, months: u32) -> Self {
+        let from = self.civil();
+        let index = from.year * 12 + i64::from(from.month) - 1 + i64::from(months);
+        let (year, month) = (index.div_euclid(12), index.rem_euclid(12) + 1);
+        let end = |day| Self::end_of_day(&format!("{year:04}-{month:02}-{day:02}")).ok();
+        (1..=from.day).rev().find_map(end).unwrap_or(self)
+    }
+}
+
 /// A moment as the calendar has it, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Civil {
@@ -176,6 +189,25 @@ fn system_now() -> Moment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_month_later_is_the_same_day_or_the_last_one() {
+        for (from, months, to) in [
+            ("2026-11-22", 1, "2026-12-22"),
+            ("2026-11-22", 3, "2027-02-22"),
+            ("2027-01-31", 1, "2027-02-28"),
+            ("2028-01-30", 1, "2028-02-29"),
+            ("2026-12-31", 2, "2027-02-28"),
+            ("2026-10-31", 12, "2027-10-31"),
+        ] {
+            let morning = Moment::start_of_day(from).expect(from);
+            let evening = Moment::end_of_day(from).expect(from).plus_millis(-1);
+            for moment in [morning, evening] {
+                let due = moment.end_of_day_in_months(months);
+                assert_eq!(Ok(due), Moment::end_of_day(to), "{from} and {months}");
+            }
+        }
+    }
 
     #[test]
     fn a_day_ends_when_the_next_begins() {

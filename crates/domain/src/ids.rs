@@ -31,6 +31,13 @@ macro_rules! ids {
                 Self(Ulid::from_parts(millis, randomness.next_u128()))
             }
 
+            /// That of this moment with these random bits, of which 80 count.
+            #[must_use]
+            pub fn of(moment: Moment, bits: u128) -> Self {
+                let millis = u64::try_from(moment.as_millis()).unwrap_or(0);
+                Self(Ulid::from_parts(millis, bits))
+            }
+
             /// Sorts before every id that was made at this moment or later.
             #[must_use]
             pub fn earliest(moment: Moment) -> Self {
@@ -110,6 +117,22 @@ ids! {
     AuditId = "aud_";
     /// One time that somebody, or what they ordered, is forgotten.
     ErasureId = "era_";
+    /// One time that somebody takes everything along.
+    ExportId = "exp_";
+    /// One backup.
+    BackupId = "bak_";
+    /// One time that the house was put back from a backup.
+    RestorationId = "res_";
+    /// Something of somebody that may not be erased for a while.
+    HoldId = "hld_";
+    /// One request of somebody by their rights.
+    RequestId = "dsr_";
+    /// One decision of somebody about what is done only with their consent.
+    ConsentId = "con_";
+    /// One time that somebody who runs the house may look at what is kept of others.
+    DutyId = "dut_";
+    /// News that go to whoever wants them.
+    NewsId = "nws_";
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! HTTP, tensors or a vendor.
 
 pub mod clock;
+pub mod controller;
 pub mod credits;
 pub mod ids;
 pub mod model;
@@ -13,5 +14,6 @@ pub mod personal;
 pub mod picture;
 pub mod prompt;
 pub mod randomness;
+pub mod recipient;
 pub mod role;
 pub mod secret;

@@ -65,18 +65,21 @@ pub enum Scope {
     AccountWrite,
     /// Deletes everything, for good. No key has it unless it is asked for.
     AccountErase,
+    /// Takes everything along. No key has it unless it is asked for.
+    AccountExport,
     /// Keys of operators only.
     Admin,
 }
 
 impl Scope {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Draw,
         Self::PicturesRead,
         Self::PicturesWrite,
         Self::AccountRead,
         Self::AccountWrite,
         Self::AccountErase,
+        Self::AccountExport,
         Self::Admin,
     ];
 
@@ -89,22 +92,29 @@ impl Scope {
             Self::AccountRead => "account:read",
             Self::AccountWrite => "account:write",
             Self::AccountErase => "account:erase",
+            Self::AccountExport => "account:export",
             Self::Admin => "admin",
         }
     }
 
-    const fn bit(self) -> u8 {
-        1 << self as u8
+    /// Whether a key has it only where its person asks for it by name.
+    #[must_use]
+    pub const fn is_asked_for(self) -> bool {
+        matches!(self, Self::AccountErase | Self::AccountExport | Self::Admin)
+    }
+
+    const fn bit(self) -> u16 {
+        1 << self as u16
     }
 }
 
 /// A set of scopes, written as their names with spaces between.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Scopes(u8);
+pub struct Scopes(u16);
 
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "There is no such scope. Use some of: draw, pictures:read, pictures:write, account:read, account:write, account:erase, admin."
+    "There is no such scope. Use some of: draw, pictures:read, pictures:write, account:read, account:write, account:erase, account:export, admin."
 )]
 pub struct BadScope;
 

@@ -1,9 +1,10 @@
 //! Bytes in, bytes out: pictures into files and back, and smaller.
 //!
 //! Architecture invariant: what is encoded here carries pixels and nothing else: no prompt, no
-//! key, no id, no time.
+//! key, no id, no time. A note goes in only where somebody asks for one.
 
 mod portrait;
+mod xmp;
 
 use std::io::Cursor;
 
@@ -15,6 +16,7 @@ use image::imageops::{self, FilterType as Resampling};
 use image::{ExtendedColorType, ImageEncoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 pub use portrait::{MAX_PORTRAIT_PIXELS, PORTRAIT_EDGE, PortraitError, portrait};
+pub use xmp::{BadNote, with_note};
 
 /// JPEG quality when nothing is asked for, 1 to 100.
 pub const DEFAULT_JPEG_QUALITY: u8 = 92;
@@ -30,6 +32,8 @@ pub enum ImagingError {
     },
     #[error("The file is not a readable PNG, JPEG or WebP picture: {0}")]
     Decode(#[source] image::ImageError),
+    #[error("The picture's file can't get a note: {0}")]
+    Note(#[from] BadNote),
 }
 
 /// Encodes a picture. `quality` (1 to 100) is for JPEG; PNG and WebP are written without loss.

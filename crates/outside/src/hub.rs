@@ -5,7 +5,8 @@
 //!
 //! Invariants: nothing but safetensors, JSON and text is fetched, by name and by content, since a
 //! pickle runs code when it is opened; the token goes to the hub alone, never to where the hub
-//! sends us for the bytes, and is never printed.
+//! sends us for the bytes, and is never printed; bytes come from the hub's own hosts alone, as the
+//! register of recipients names them.
 
 mod disk;
 mod error;
@@ -15,6 +16,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use domain::recipient::{Recipient, Role};
 use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
@@ -22,7 +24,10 @@ use reqwest::{Client, Response, StatusCode, Url};
 use disk::{Partial, Room};
 pub use error::HubError;
 
-const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
+/// Where weights come from unless another hub is set.
+pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
+/// Under which names that hub hands out the bytes.
+pub const DEFAULT_STORES: [&str; 2] = ["huggingface.co", "hf.co"];
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 /// A connection that says nothing for so long is broken.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
@@ -126,29 +131,31 @@ enum Tag {
 }
 
 impl Hub {
-    /// Takes `HF_ENDPOINT`, and a token from `HF_TOKEN`, the file in `HF_TOKEN_PATH`, or where
-    /// `hf auth login` leaves it.
-    pub fn from_environment() -> Result<Self, HubError> {
+    /// Takes a token from `HF_TOKEN`, the file in `HF_TOKEN_PATH`, or where `hf auth login` leaves it.
+    pub fn with_token_of_environment(recipient: &Recipient) -> Result<Self, HubError> {
         let set = |name: &str| {
             std::env::var(name)
                 .ok()
                 .filter(|value| !value.trim().is_empty())
         };
-        let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
         let home = || std::env::home_dir().map(|home| home.join(".cache/huggingface"));
         let file = set("HF_TOKEN_PATH").map(PathBuf::from).or_else(|| {
             let home = set("HF_HOME").map(PathBuf::from).or_else(home)?;
             Some(home.join("token"))
         });
         let token = set("HF_TOKEN").or_else(|| std::fs::read_to_string(file?).ok());
-        Self::new(&endpoint, token)
+        Self::open(recipient, token)
     }
 
-    pub fn new(endpoint: &str, token: Option<String>) -> Result<Self, HubError> {
+    pub fn open(recipient: &Recipient, token: Option<String>) -> Result<Self, HubError> {
+        let endpoint = recipient.address();
         let bad = |why: &str| HubError::BadEndpoint {
             endpoint: endpoint.to_owned(),
             why: why.to_owned(),
         };
+        if recipient.role() != Role::Hub {
+            return Err(bad("that is no hub of the register of recipients"));
+        }
         let url = Url::parse(endpoint).map_err(|_| bad("it is no address"))?;
         let token = token
             .map(|token| token.trim().to_owned())
@@ -175,7 +182,7 @@ impl Hub {
         };
         Ok(Self {
             asking: built(client().redirect(Policy::none()).build())?,
-            fetching: built(client().build())?,
+            fetching: built(client().redirect(inside(recipient.clone())).build())?,
             endpoint: url,
             token,
             pause: FIRST_PAUSE,
@@ -318,6 +325,13 @@ impl Hub {
             match request.send().await {
                 Ok(answer) if attempt < TRIES && passing(answer.status()) => {}
                 Ok(answer) => return Ok(answer),
+                Err(error) if elsewhere(&error).is_some() => {
+                    let host = elsewhere(&error).map(|elsewhere| elsewhere.0.clone());
+                    return Err(HubError::Elsewhere {
+                        endpoint: self.endpoint.to_string(),
+                        host: host.unwrap_or_default(),
+                    });
+                }
                 Err(error) if attempt >= TRIES => return Err(self.unreachable(&error)),
                 Err(_) => {}
             }
@@ -433,6 +447,37 @@ impl Tag {
             _ => Self::Unknown,
         }
     }
+}
+
+/// Follows where the hub leads, as long as that is its own.
+fn inside(recipient: Recipient) -> Policy {
+    Policy::custom(move |attempt| {
+        let host = attempt.url().host_str().unwrap_or_default().to_owned();
+        if attempt.previous().len() > MAX_REDIRECTS as usize {
+            attempt.error("it leads on and on")
+        } else if recipient.answers_for(&host) {
+            attempt.follow()
+        } else {
+            attempt.error(Elsewhere(host))
+        }
+    })
+}
+
+/// The hub leads to somebody who is not in the register.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("it leads to {0}, which the register of recipients does not name")]
+struct Elsewhere(String);
+
+/// Where the hub wanted to lead us, where that is why nothing came.
+fn elsewhere(error: &reqwest::Error) -> Option<&Elsewhere> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(at) = cause {
+        if let Some(found) = at.downcast_ref() {
+            return Some(found);
+        }
+        cause = at.source();
+    }
+    None
 }
 
 /// Trouble that may be over in a moment.

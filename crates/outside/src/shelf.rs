@@ -72,6 +72,15 @@ impl Shelf {
         }
     }
 
+    /// What stands at the top of the shelf: names of folders, and of blobs that are in none.
+    pub async fn top(&self) -> Result<Vec<String>, ShelfError> {
+        let listed = self.0.list_with_delimiter(None).await;
+        let listed = listed.map_err(ShelfError::from)?;
+        let folders = listed.common_prefixes.iter().map(ToString::to_string);
+        let blobs = listed.objects.iter().map(|blob| blob.location.to_string());
+        Ok(folders.chain(blobs).collect())
+    }
+
     /// Every key below a folder of the shelf.
     pub async fn keys(&self, below: &str) -> Result<Vec<String>, ShelfError> {
         let listed = self.0.list(Some(&Key::from(below)));
@@ -134,6 +143,10 @@ mod tests {
             for more in ["pictures/b.png", "pictures/c.png"] {
                 shelf.put(more, vec![4]).await.expect("puts");
             }
+            shelf.put("alone", vec![5]).await.expect("puts");
+            let mut top = shelf.top().await.expect("lists");
+            top.sort();
+            assert_eq!(top, ["alone", "pictures"]);
             let by_two = shelf.keys_by_many("pictures", 2).map_ok(|keys| keys.len());
             let by_two: Vec<usize> = by_two.try_collect().await.expect("lists");
             assert_eq!(by_two, [2, 1]);

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use domain::recipient::{Register, Role, Stated};
 use outside::hub::{Fetched, Hub, HubError, Order, OrderedFile, Progress};
 use server::{COMMIT, Faults, REPO, Server, hex};
 use sha2::{Digest, Sha256};
@@ -45,9 +46,15 @@ fn order() -> Order {
     }
 }
 
+/// A hub that is in the register.
+fn opened(endpoint: &str, token: Option<String>) -> Result<Hub, HubError> {
+    let register = Register::new([(Role::Hub, endpoint.to_owned(), Stated::default())]);
+    Hub::open(register.find(Role::Hub).expect("registered"), token)
+}
+
 fn hub(server: &Server) -> Hub {
     let token = Some("hf_secret".to_owned());
-    Hub::new(&server.endpoint(), token)
+    opened(&server.endpoint(), token)
         .expect("an endpoint")
         .with_pause(Duration::ZERO)
 }
@@ -164,7 +171,7 @@ async fn the_token_stays_with_the_hub() {
         "{away:?}"
     );
     assert!(!format!("{:?}", hub(&place.server)).contains("secret"));
-    let unsafe_hub = Hub::new("http://example.org", Some("hf_secret".into()));
+    let unsafe_hub = opened("http://example.org", Some("hf_secret".into()));
     assert!(
         unsafe_hub
             .expect_err("refused")
@@ -261,7 +268,7 @@ async fn refusals_say_what_to_do() {
         "{message}"
     );
     assert!(message.contains("this token's owner has not"), "{message}");
-    let nobody = Hub::new(&place.server.endpoint(), None).expect("hub");
+    let nobody = opened(&place.server.endpoint(), None).expect("hub");
     let message = nobody
         .pull(&order(), place.models.path(), &|_| {})
         .await
@@ -296,7 +303,7 @@ async fn refusals_say_what_to_do() {
         "{message}"
     );
 
-    let nowhere = Hub::new("http://127.0.0.1:9", None)
+    let nowhere = opened("http://127.0.0.1:9", None)
         .expect("hub")
         .with_pause(Duration::ZERO);
     let message = nowhere
@@ -309,7 +316,7 @@ async fn refusals_say_what_to_do() {
         "{message}"
     );
     for (endpoint, says) in [("huggingface", "no address"), ("ftp://x.org", "https://")] {
-        let error = Hub::new(endpoint, None).expect_err("bad").to_string();
+        let error = opened(endpoint, None).expect_err("bad").to_string();
         assert!(error.contains(says), "{error}");
     }
 }
@@ -457,4 +464,33 @@ async fn a_folder_that_cannot_be_written_is_named() {
         message.contains("can't be written") && message.contains("tiny.partial"),
         "{message}"
     );
+}
+
+/// The hub may lead to its own stores, and to nobody whom the operator has not named.
+#[tokio::test]
+async fn promise_shr_01_weights_come_from_hosts_of_the_register_alone() {
+    let place = Place::new(Faults {
+        leads_to: Some("127.0.0.2".to_owned()),
+        ..Faults::default()
+    })
+    .await;
+    let message = refusal(&place.server, &order(), place.models.path()).await;
+    assert!(message.contains("leads to 127.0.0.2"), "{message}");
+    assert!(message.contains("hosts = [\"127.0.0.2\"]"), "{message}");
+    assert!(place.server.seen().iter().all(|seen| !seen.away));
+    // Named, it is asked; nobody listens there.
+    let stated = Stated {
+        hosts: vec!["127.0.0.2".to_owned()],
+        ..Stated::default()
+    };
+    let register = Register::new([(Role::Hub, place.server.endpoint(), stated)]);
+    let hub = Hub::open(register.find(Role::Hub).expect("registered"), None);
+    let hub = hub.expect("a hub").with_pause(Duration::ZERO);
+    let asked = hub.pull(&order(), place.models.path(), &|_| {}).await;
+    let asked = asked.expect_err("nobody listens");
+    assert!(!matches!(asked, HubError::Elsewhere { .. }), "{asked}");
+    // A mail server has no weights.
+    let mail = Register::new([(Role::Mail, place.server.endpoint(), Stated::default())]);
+    let refused = Hub::open(mail.find(Role::Mail).expect("registered"), None);
+    assert!(matches!(refused, Err(HubError::BadEndpoint { .. })));
 }

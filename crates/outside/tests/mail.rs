@@ -1,15 +1,18 @@
 //! Mail, against a server of a few lines.
 
 use domain::personal::Address;
+use domain::recipient::{Recipient, Register, Role, Stated};
 use outside::mail::{BadPost, MailError, Post, Sheet};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 const SHEET: Sheet<'static> = Sheet {
+    number: None,
     subject: "A new browser signed in",
     text: "Plain words, and ü.",
     html: "<p>Simple words</p>",
+    leave: None,
 };
 
 /// Takes one letter, or refuses its recipient with `verdict`; gives what was said to it.
@@ -52,6 +55,11 @@ async fn server(verdict: &'static str) -> (String, JoinHandle<String>) {
     (url, said)
 }
 
+fn registered(role: Role, address: &str) -> Recipient {
+    let register = Register::new([(role, address.to_owned(), Stated::default())]);
+    register.find(role).cloned().expect("registered")
+}
+
 fn anna() -> Address {
     Address::new("anna@example.org").expect("an address")
 }
@@ -59,7 +67,11 @@ fn anna() -> Address {
 #[tokio::test]
 async fn a_letter_goes_as_plain_text_and_as_html() {
     let (url, said) = server("250 fine").await;
-    let post = Post::open(&url, "Pinhole <pictures@example.org>").expect("opens");
+    let post = Post::open(
+        &registered(Role::Mail, &url),
+        "Pinhole <pictures@example.org>",
+    )
+    .expect("opens");
     assert_eq!(post.send(&anna(), SHEET).await, Ok(()));
     drop(post);
     let said = said.await.expect("ends");
@@ -85,19 +97,27 @@ async fn a_refusal_is_final_and_a_delay_is_not() {
         ("451 busy", MailError::Later),
     ] {
         let (url, _said) = server(verdict).await;
-        let post = Post::open(&url, "pictures@example.org").expect("opens");
+        let post =
+            Post::open(&registered(Role::Mail, &url), "pictures@example.org").expect("opens");
         let error = post.send(&anna(), SHEET).await.expect_err("refused");
         assert_eq!(error, expected);
         assert!(!error.to_string().contains("anna"));
     }
     assert!(MailError::Refused.is_final() && !MailError::Later.is_final());
-    let post = Post::open("smtp://127.0.0.1:1", "pictures@example.org").expect("opens");
+    let post = Post::open(
+        &registered(Role::Mail, "smtp://127.0.0.1:1"),
+        "pictures@example.org",
+    )
+    .expect("opens");
     assert_eq!(post.send(&anna(), SHEET).await, Err(MailError::Unreachable));
 }
 
 #[test]
 fn what_is_no_server_is_said_at_the_start() {
-    let bad = |server, from| Post::open(server, from).expect_err("bad");
+    let bad = |server, from| {
+        let server = registered(Role::Mail, server);
+        Post::open(&server, from).expect_err("bad")
+    };
     assert_eq!(bad("mail.example.org", "a@example.org"), BadPost::Server);
     assert_eq!(bad("smtp://127.0.0.1", "nobody"), BadPost::From);
 }

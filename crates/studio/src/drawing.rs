@@ -9,9 +9,11 @@ use std::time::Instant;
 use domain::ids::JobId;
 use domain::painter::{Brief, PaintError, Painted, Painter, Watch};
 use domain::picture::Pixels;
+use domain::prompt::Prompt;
 
+use crate::jobs::outcome::{self, Finished, Outcome};
 use crate::jobs::progress::Board;
-use crate::jobs::queue::{self, Finished, Outcome};
+use crate::jobs::queue;
 use crate::jobs::worker::Stop;
 use crate::jobs::{Job, JobError, State};
 use crate::pictures::{self, NewPicture};
@@ -22,7 +24,12 @@ use crate::{Failure, Studio, failpoint, routing};
 pub async fn draw(studio: &Studio, jobs: Vec<Job>, stop: &Stop) {
     let mut pieces = VecDeque::new();
     let mut open: Vec<OpenJob> = Vec::new();
-    for (index, job) in jobs.into_iter().enumerate() {
+    for job in jobs {
+        // Only who has just claimed a job draws it, and until it is over its words are there.
+        let Some(words) = job.prompt.clone() else {
+            continue;
+        };
+        let index = open.len();
         let cancelled = studio.board.unwanted(job.id);
         pieces.extend((0..job.count).map(|ordinal| Piece {
             job: index,
@@ -30,6 +37,7 @@ pub async fn draw(studio: &Studio, jobs: Vec<Job>, stop: &Stop) {
         }));
         open.push(OpenJob {
             job,
+            words,
             cancelled,
             results: Vec::new(),
         });
@@ -71,6 +79,7 @@ struct Piece {
 
 struct OpenJob {
     job: Job,
+    words: Prompt,
     cancelled: Arc<AtomicBool>,
     /// In the order of its pictures.
     results: Vec<Result<Painted, PaintError>>,
@@ -91,7 +100,7 @@ async fn draw_pass(
 ) {
     let briefs = pass
         .iter()
-        .map(|piece| brief(&open[piece.job].job, piece.ordinal))
+        .map(|piece| brief(&open[piece.job], piece.ordinal))
         .collect();
     let seats = pass.iter().map(|piece| {
         let OpenJob { job, cancelled, .. } = &open[piece.job];
@@ -128,9 +137,9 @@ async fn draw_pass(
     }
 }
 
-fn brief(job: &Job, ordinal: u32) -> Brief {
+fn brief(OpenJob { job, words, .. }: &OpenJob, ordinal: u32) -> Brief {
     Brief {
-        prompt: job.prompt.clone(),
+        prompt: words.clone(),
         negative_prompt: job.negative_prompt.clone(),
         size: job.size,
         steps: job.steps,
@@ -287,7 +296,7 @@ async fn record(studio: &Studio, drawn: Vec<(&Job, Outcome)>) {
     if drawn.is_empty() {
         return;
     }
-    match queue::finish(studio, &drawn).await {
+    match outcome::finish(studio, &drawn).await {
         Ok(ends) => {
             for ((job, outcome), end) in drawn.iter().zip(ends) {
                 recorded(studio, job, outcome, end).await;
@@ -339,7 +348,7 @@ async fn fail_unrecorded(studio: &Studio, job: &Job) {
         code: "storage_failed".to_owned(),
         message: "The picture was drawn, but could not be recorded. Nothing was charged. Try again; if it happens again, tell the operator.".to_owned(),
     };
-    if let Err(failure) = queue::finish(studio, &[(job, failed(error))]).await {
+    if let Err(failure) = outcome::finish(studio, &[(job, failed(error))]).await {
         tracing::error!(error = %failure, job = %job.id, "nor could its failure");
     }
     studio.board.end(job.id, State::Failed);

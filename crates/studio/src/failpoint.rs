@@ -31,7 +31,7 @@ pub(crate) const fn here(_name: &'static str) {}
 
 /// Every point, in the order in which a job meets them; then those of everything else.
 #[cfg(debug_assertions)]
-const POINTS: [&str; 43] = [
+const POINTS: [&str; 66] = [
     "enqueue-uncommitted",
     "enqueue-committed",
     "claim-uncommitted",
@@ -52,6 +52,8 @@ const POINTS: [&str; 43] = [
     "rotation-some",
     "shredding-noted",
     "shredding-done",
+    "import-files-stored",
+    "import-order-committed",
     "log-uncommitted",
     "log-committed",
     "erasure-verified-uncommitted",
@@ -75,4 +77,25 @@ const POINTS: [&str; 43] = [
     "erasure-scanned-committed",
     "erasure-receipted-uncommitted",
     "erasure-receipted-committed",
+    "backup-rows-written",
+    "backup-some-files",
+    "backup-unnamed",
+    "backup-named",
+    "restore-begun",
+    "restore-some-files",
+    "restore-uncommitted",
+    "restore-committed",
+    "restore-anchored",
+    "restore-voided",
+    "restore-some-people",
+    "restore-people-gone",
+    "restore-objects-gone",
+    "restore-ended",
+    "restore-keys-uncommitted",
+    "restore-keys-committed",
+    "news-uncommitted",
+    "news-committed",
+    "news-going",
+    "policy-told-uncommitted",
+    "policy-told-committed",
 ];

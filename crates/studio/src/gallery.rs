@@ -172,8 +172,11 @@ impl<'a> Sieve<'a> {
         if self.words.is_empty() {
             return true;
         }
-        let prompt = picture.prompt.expose().to_lowercase();
-        self.words.iter().all(|word| prompt.contains(word))
+        let prompt = picture.prompt.as_ref();
+        prompt.is_some_and(|prompt| {
+            let prompt = prompt.expose().to_lowercase();
+            self.words.iter().all(|word| prompt.contains(word))
+        })
     }
 }
 

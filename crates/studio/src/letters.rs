@@ -1,120 +1,35 @@
 //! Letters to people: rows, written in the transaction that causes them. A loop sends them where
 //! mail is set up; elsewhere the operator reads them on a page and hands them on.
 
+mod kinds;
+pub mod news;
+mod outbox;
+mod told;
+
 use std::time::Duration;
 
 use db::{Tx, on};
 use domain::clock::Moment;
 use domain::ids::{LetterId, PersonId};
 use domain::personal::Address;
-use domain::secret::Token;
 use outside::mail::{MailError, Post, Sheet};
-use serde::{Deserialize, Serialize};
+
+pub use kinds::Letter;
 
 use crate::jobs::worker::Stop;
-use crate::privacy::keys::{Cipher, KeyError, Place, Sealed};
-use crate::{Failure, Studio};
+use crate::privacy::inventory::Purpose;
+use crate::privacy::keys::{Cipher, KeyError, Place, Reading, Sealed};
+use crate::privacy::restriction::{self, Mode};
+use crate::{Failure, Studio, failpoint};
+
+pub use outbox::recent;
 
 const ADDRESS: Place = Place::new("letter", "address");
 const FIELDS: Place = Place::new("letter", "fields");
-
-/// What a letter says; the words are in the catalogue of texts.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Letter {
-    /// Opens the account that was asked for.
-    SignUp {
-        token: String,
-    },
-    /// Somebody signed up with an address that has an account.
-    HasAccount,
-    Reset {
-        token: String,
-    },
-    PasswordChanged,
-    NewDevice {
-        family: String,
-        at_ms: i64,
-    },
-    /// To the former address: agrees to the change.
-    AddressFrom {
-        token: String,
-    },
-    /// To the new address: shows that its owner reads it.
-    AddressTo {
-        token: String,
-    },
-    AddressChanged,
-    /// Makes a browser known while somebody tries many passwords.
-    Vouch {
-        token: String,
-    },
-    /// One-time codes were turned on or off.
-    SecurityChanged,
-    /// To those who run the house: passwords are tried against many accounts.
-    AttackOnHouse {
-        at_ms: i64,
-    },
-    /// The same against one account, named by the id of its person.
-    AttackOnAccount {
-        person: String,
-        at_ms: i64,
-    },
-    PasskeyAdded {
-        name: String,
-    },
-    PasskeyRemoved {
-        name: String,
-    },
-    /// A passkey was shown whose counter had gone back: somebody may have a copy.
-    PasskeyCopied {
-        name: String,
-    },
-    /// The account is being deleted; brings the receipt.
-    AccountErased {
-        token: String,
-    },
-    /// Everything that was ordered is being deleted; brings the receipt.
-    HistoryErased {
-        token: String,
-    },
-}
-
-impl Letter {
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::SignUp { .. } => "sign_up",
-            Self::HasAccount => "has_account",
-            Self::Reset { .. } => "reset",
-            Self::PasswordChanged => "password_changed",
-            Self::NewDevice { .. } => "new_device",
-            Self::AddressFrom { .. } => "address_from",
-            Self::AddressTo { .. } => "address_to",
-            Self::AddressChanged => "address_changed",
-            Self::Vouch { .. } => "vouch",
-            Self::SecurityChanged => "security_changed",
-            Self::AttackOnHouse { .. } => "attack_on_house",
-            Self::AttackOnAccount { .. } => "attack_on_account",
-            Self::PasskeyAdded { .. } => "passkey_added",
-            Self::PasskeyRemoved { .. } => "passkey_removed",
-            Self::PasskeyCopied { .. } => "passkey_copied",
-            Self::AccountErased { .. } => "account_erased",
-            Self::HistoryErased { .. } => "history_erased",
-        }
-    }
-
-    pub(crate) fn sign_up(token: &Token) -> Self {
-        let token = token.expose().to_owned();
-        Self::SignUp { token }
-    }
-}
-
-impl std::fmt::Debug for Letter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Letter({})", self.kind())
-    }
-}
+const READ_ADDRESS: Reading = ADDRESS.read_for(Purpose::Mail);
+const READ_FIELDS: Reading = FIELDS.read_for(Purpose::Mail);
+const NEWS_ADDRESS: Reading = ADDRESS.read_for(Purpose::News);
+const NEWS_FIELDS: Reading = FIELDS.read_for(Purpose::News);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LetterState {
@@ -156,10 +71,19 @@ pub(crate) async fn enqueue(
     address: Option<&Address>,
     letter: &Letter,
 ) -> Result<LetterId, Failure> {
+    let operation = letter.operation();
+    // Read only for letters that some don't get: for others it takes as long, whoever has an account.
+    let address = match person {
+        Some(person) if !Mode::ALL.into_iter().all(|mode| operation.is_done_in(mode)) => {
+            let mode = restriction::mode_in(tx, person).await?;
+            address.filter(|_| operation.is_done_in(mode))
+        }
+        _ => address,
+    };
     let now = studio.clock.now();
     let number = LetterId::new(now, &studio.randomness);
     let id = number.to_string();
-    let fields = serde_json::to_string(letter).map_err(|e| Failure::Row(e.to_string()))?;
+    let fields = told::fields(letter)?;
     let cipher = studio.keys.of_whom(person).await?;
     let sealed = address.map(|address| cipher.seal(ADDRESS, &id, address.expose()));
     let fields = cipher.seal(FIELDS, &id, &fields);
@@ -229,7 +153,7 @@ pub(crate) async fn forget_nobodys(
         let Some(cipher) = row.cipher(studio).await? else {
             continue;
         };
-        let posted = row.into_posted(&cipher)?;
+        let posted = row.into_posted(&cipher, [ADDRESS.to_forget(), FIELDS.to_forget()])?;
         let names = matches!(
             &posted.letter,
             Some(Letter::AttackOnAccount { person: named, .. }) if *named == person
@@ -246,6 +170,7 @@ struct LetterRow {
     id: String,
     person_id: Option<String>,
     address: String,
+    kind: String,
     fields: String,
     state: String,
     attempts: i64,
@@ -254,24 +179,32 @@ struct LetterRow {
 }
 
 impl LetterRow {
-    /// `None` where it was to somebody who is being erased: nobody can read it any more.
-    async fn cipher(&self, studio: &Studio) -> Result<Option<Cipher>, Failure> {
+    fn person(&self) -> Result<Option<PersonId>, Failure> {
         let bad = |_| Failure::Row(format!("person of {}", self.id));
         let person = self.person_id.as_deref().map(str::parse).transpose();
-        match studio.keys.of_whom(person.map_err(bad)?).await {
+        person.map_err(bad)
+    }
+
+    /// `None` where it was to somebody who is being erased: nobody can read it any more.
+    async fn cipher(&self, studio: &Studio) -> Result<Option<Cipher>, Failure> {
+        match studio.keys.of_whom(self.person()?).await {
             Ok(cipher) => Ok(Some(cipher)),
             Err(KeyError::Gone(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn into_posted(self, cipher: &Cipher) -> Result<Posted, Failure> {
+    fn into_posted(
+        self,
+        cipher: &Cipher,
+        [address, fields]: [Reading; 2],
+    ) -> Result<Posted, Failure> {
         let row = |what: &str| Failure::Row(format!("{what} of {}", self.id));
-        let address = cipher.open(ADDRESS, &self.id, &self.address)?;
+        let address = cipher.open(address, &self.id, &self.address)?;
         let letter = match self.fields.as_str() {
             "" => None,
-            fields => {
-                let fields = cipher.open(FIELDS, &self.id, fields)?;
+            stored => {
+                let fields = cipher.open(fields, &self.id, stored)?;
                 Some(serde_json::from_str(fields.expose()).map_err(|_| row("fields"))?)
             }
         };
@@ -287,32 +220,24 @@ impl LetterRow {
     }
 }
 
-/// The newest letters, for the operator.
-pub async fn recent(studio: &Studio, limit: u32) -> Result<Vec<Posted>, Failure> {
-    let mut tx = studio.db.read().await?;
-    let rows: Vec<LetterRow> = on!(tx, conn => {
-        sqlx::query_as("SELECT * FROM letter WHERE address IS NOT NULL ORDER BY id DESC LIMIT $1")
-            .bind(i64::from(limit))
-            .fetch_all(conn)
-            .await
-    })?;
-    drop(tx);
-    let mut letters = Vec::new();
-    for row in rows {
-        if let Some(cipher) = row.cipher(studio).await? {
-            letters.push(row.into_posted(&cipher)?);
-        }
-    }
-    Ok(letters)
+/// A letter in words. It may hold a link that lets in, so it can't be printed.
+#[derive(Clone)]
+#[expect(
+    missing_debug_implementations,
+    reason = "a letter may hold a link that lets in"
+)]
+pub struct Words {
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+    /// Of what is sent only because its person wants it: the address that ends it.
+    pub leave: Option<String>,
 }
-
-/// The words of a letter: subject, plain text, HTML.
-pub type Words = (String, String, String);
 
 /// How often it is looked whether letters wait.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Letters sent in one go.
-const AT_ONCE: i64 = 20;
+const AT_ONCE: usize = 20;
 /// Longer than sending one takes; then another process may try.
 const LEASE_MS: i64 = 5 * MINUTE_MS;
 const MINUTE_MS: i64 = 60 * 1_000;
@@ -338,11 +263,14 @@ pub async fn run(studio: Studio, write: impl Fn(&Letter) -> Words, post: Option<
             forget_old(&studio).await?;
             match &post {
                 Some(post) => send_due(&studio, &write, post).await,
-                None => Ok(()),
+                None => Ok(0),
             }
         };
-        if let Err(error) = passed.await {
-            tracing::error!(%error, "letters could not be sent; trying again");
+        match passed.await {
+            // There may be more.
+            Ok(AT_ONCE) => continue,
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "letters could not be sent; trying again"),
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -351,19 +279,31 @@ pub async fn run(studio: Studio, write: impl Fn(&Letter) -> Words, post: Option<
     }
 }
 
-/// Sends every letter that is due, each once.
+/// Sends some of the letters that are due, each once; gives how many it took.
 pub async fn send_due(
     studio: &Studio,
     write: &impl Fn(&Letter) -> Words,
     post: &Post,
-) -> Result<(), Failure> {
-    for due in claim_due(studio).await? {
+) -> Result<usize, Failure> {
+    let all = claim_due(studio).await?;
+    let taken = all.len();
+    for due in all {
         let Some(letter) = &due.letter else { continue };
-        let (subject, text, html) = write(letter);
+        // In this very moment: whoever said no while others were written to gets none.
+        if matches!(letter, Letter::News { .. }) {
+            if !news::may_go(studio, due.id).await? {
+                continue;
+            }
+            failpoint::here("news-going");
+        }
+        let words = write(letter);
+        let number = due.id.to_string();
         let sheet = Sheet {
-            subject: &subject,
-            text: &text,
-            html: &html,
+            number: Some(&number),
+            subject: &words.subject,
+            text: &words.text,
+            html: &words.html,
+            leave: words.leave.as_deref(),
         };
         let sent = post.send(&due.address, sheet).await;
         if let Err(trouble) = sent {
@@ -371,20 +311,38 @@ pub async fn send_due(
         }
         record(studio, &due, sent).await?;
     }
+    Ok(taken)
+}
+
+/// Lets letters go at once that a process had taken which died. Only where no other process can have them.
+pub async fn take_over(studio: &Studio) -> Result<(), Failure> {
+    let mut tx = studio.db.write().await?;
+    on!(tx, conn => {
+        sqlx::query(
+            "UPDATE letter SET due_ms = $1 WHERE state = 'waiting' AND attempts > 0 \
+             AND trouble IS NULL AND due_ms > $1",
+        )
+        .bind(studio.clock.now().as_millis())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    tx.commit().await?;
     Ok(())
 }
 
-/// Takes the letters that are due, so that no other process sends them meanwhile.
+/// Takes the letters that are due, so that no other process sends them meanwhile. News wait until
+/// everything else has gone.
 async fn claim_due(studio: &Studio) -> Result<Vec<Posted>, Failure> {
     let now = studio.clock.now();
     let mut tx = studio.db.read().await?;
     let rows: Vec<LetterRow> = on!(tx, conn => {
         sqlx::query_as(
             "SELECT * FROM letter WHERE state = 'waiting' AND due_ms <= $1 AND address IS NOT NULL \
-             ORDER BY due_ms, id LIMIT $2",
+             ORDER BY CASE WHEN kind = 'news' THEN 1 ELSE 0 END, due_ms, id LIMIT $2",
         )
         .bind(now.as_millis())
-        .bind(AT_ONCE)
+        .bind(i64::try_from(AT_ONCE).unwrap_or(i64::MAX))
         .fetch_all(conn)
         .await
     })?;
@@ -414,7 +372,11 @@ async fn claim_due(studio: &Studio) -> Result<Vec<Posted>, Failure> {
             .map(|done| done.rows_affected())
         })?;
         if taken == 1 {
-            claimed.push(row.into_posted(&cipher)?);
+            let readings = match row.kind.as_str() {
+                "news" => [NEWS_ADDRESS, NEWS_FIELDS],
+                _ => [READ_ADDRESS, READ_FIELDS],
+            };
+            claimed.push(row.into_posted(&cipher, readings)?);
         }
     }
     tx.commit().await?;
@@ -459,10 +421,12 @@ async fn forget_old(studio: &Studio) -> Result<(), Failure> {
     let old: Option<String> = on!(tx, conn => {
         sqlx::query_scalar(
             "SELECT id FROM letter WHERE address IS NULL OR created_ms < $1 \
-             OR (state <> 'sent' AND created_ms < $2) LIMIT 1",
+             OR (state <> 'sent' AND created_ms < $2) \
+             OR (state = 'sent' AND fields <> '' AND due_ms < $3) LIMIT 1",
         )
         .bind(now - SENT_KEPT_MS)
         .bind(now - UNSENT_KEPT_MS)
+        .bind(now)
         .fetch_optional(conn)
         .await
     })?;
@@ -478,6 +442,16 @@ async fn forget_old(studio: &Studio) -> Result<(), Failure> {
         )
         .bind(now - SENT_KEPT_MS)
         .bind(now - UNSENT_KEPT_MS)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    // News of a process that died while it sent them.
+    on!(tx, conn => {
+        sqlx::query(
+            "UPDATE letter SET fields = '' WHERE state = 'sent' AND fields <> '' AND due_ms < $1",
+        )
+        .bind(now)
         .execute(conn)
         .await
         .map(|done| done.rows_affected())

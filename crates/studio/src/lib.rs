@@ -47,6 +47,8 @@ pub mod privacy;
 
 pub mod letters;
 
+pub mod visits;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +56,7 @@ use db::{Db, DbError};
 use domain::clock::{Clock, Moment};
 use domain::painter::Painter;
 use domain::randomness::Randomness;
+use domain::recipient::Register;
 use outside::shelf::{Shelf, ShelfError};
 
 /// What every step of the story works with. Clones share everything.
@@ -69,6 +72,8 @@ pub struct Studio {
     pub gate: accounts::Gate,
     pub limits: Limits,
     pub prices: Arc<credits::PriceList>,
+    /// Everybody to whom something can leave this house.
+    pub recipients: Arc<Register>,
 }
 
 /// Every limit has a name.
@@ -138,8 +143,29 @@ pub enum Failure {
     Stopping,
     #[error("This account was deleted.")]
     Gone,
+    #[error(
+        "This can't be deleted for now. Where a law wants something kept, and you may be told, the page \
+         Your data says so."
+    )]
+    Held,
     #[error("somebody reads the database all the time, so that its log can't be cut")]
     Busy,
+    #[error(
+        "With the role {role} you don't read this: what is kept of others to {} is read by {}. Ask an \
+         operator for another role, if you need it.",
+        purpose.words(), privacy::looking::roles_in_words(purpose.readers())
+    )]
+    NotForRole {
+        role: domain::role::Role,
+        purpose: privacy::inventory::Purpose,
+    },
+    #[error(
+        "Say first what you need it for: what is kept of others opens to you for a time that you choose, \
+         and whoever is looked at can see it. Begin on the page /desk/duties."
+    )]
+    NotOnDuty {
+        purposes: Vec<privacy::inventory::Purpose>,
+    },
 }
 
 impl From<sqlx::Error> for Failure {

@@ -1,6 +1,7 @@
 //! A prompt comes in: every field is checked against the model that shall draw it, then the job
 //! is written down.
 
+pub mod beginning;
 mod variation;
 
 use domain::credits::Credits;
@@ -16,6 +17,7 @@ use crate::jobs::progress::Progress;
 use crate::jobs::queue::{self, Enqueued, NewJob};
 use crate::jobs::repeat::{self, Known, Name};
 use crate::jobs::{self, Job};
+use crate::privacy::keeping::Keep;
 use crate::privacy::keys::KeyError;
 use crate::{Failure, Studio, routing};
 
@@ -38,6 +40,10 @@ pub struct OrderForm {
     pub ancestors: Vec<u32>,
     /// Previews of each picture while it is drawn.
     pub previews: u32,
+    /// How long the pictures are kept; `None` as the person chose for all.
+    pub keep: Option<Keep>,
+    /// The words are forgotten once it is drawn.
+    pub is_private: bool,
     /// Refuse where it could cost more than this.
     pub max_credits: Option<Credits>,
     /// The API key with which it is ordered.
@@ -111,6 +117,10 @@ pub enum OrderError {
     )]
     Erasing,
     #[error(
+        "Your account is restricted: what is yours is kept, and nothing is drawn. Lift that on the page /account/restriction, or read there why you can't."
+    )]
+    Restricted,
+    #[error(
         "This costs {quoted} credits, more than the {max} that the order allows. Allow more, or order fewer or smaller pictures."
     )]
     AboveMaximum { quoted: Credits, max: Credits },
@@ -139,6 +149,7 @@ impl From<NotNow> for OrderError {
             },
             NotNow::TooFast { retry_after_s } => Self::TooFast { retry_after_s },
             NotNow::Erasing => Self::Erasing,
+            NotNow::Restricted => Self::Restricted,
         }
     }
 }
@@ -197,11 +208,11 @@ pub async fn place_once(
     };
     let expected = studio.board.expect(new.id, new.count);
     let enqueued = queue::enqueue(studio, &new, &keys, name).await;
-    if !matches!(enqueued, Ok(Enqueued::Accepted(_))) {
+    if !matches!(enqueued, Ok(Enqueued::Accepted { .. })) {
         studio.keys.unmake_job(new.id);
     }
-    let charge = match enqueued? {
-        Enqueued::Accepted(charge) => charge,
+    let (charge, keep) = match enqueued? {
+        Enqueued::Accepted { charge, keep } => (charge, keep),
         Enqueued::Known => {
             let known = match name {
                 Some(name) => known(studio, person, name).await?,
@@ -214,7 +225,7 @@ pub async fn place_once(
         Enqueued::Refused(refusal) => return Err(refusal.into()),
     };
     studio.board.announce();
-    let job = jobs::new(studio, new, charge).await?;
+    let job = jobs::new(studio, new, charge, keep).await?;
     let live = expected.arrived(job.ahead);
     studio.board.look();
     Ok(Placed {
@@ -317,6 +328,8 @@ fn check(
         seed: form.seed.unwrap_or_else(|| studio.randomness.next_u32()),
         ancestors: form.ancestors,
         previews: form.previews.min(MAX_PREVIEWS),
+        keep: form.keep,
+        is_private: form.is_private,
         key: form.key,
         quote,
         created: now,

@@ -1,6 +1,9 @@
 //! Is stored: the file on the shelf first, then its row; deleted in the other order, so that a row
 //! never names a file that is missing.
 
+pub mod rights;
+
+use self::rights::Rights;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -19,14 +22,19 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::jobs::{self, Job, queue};
-use crate::privacy::keys::{KeyError, ObjectKeys, Place, shredding};
+use crate::privacy::holds::{self, Class};
+use crate::privacy::inventory::Purpose;
+use crate::privacy::keys::{KeyError, ObjectKeys, Place, Reading, shredding};
 use crate::privacy::traces;
 use crate::{Failure, Studio, failpoint};
 
 /// Folder of the shelf that holds pictures.
 pub(crate) const FOLDER: &str = "pictures";
 
-const FILE: Place = Place::new("picture", "file");
+const FILE: Place = Place::files("picture", FOLDER);
+/// Storage serves this, and what a person takes along; nothing else opens a file.
+const TO_DELIVER: Reading = FILE.read_for(Purpose::Drawing);
+const TO_TAKE_ALONG: Reading = FILE.to_hand_out();
 
 /// Pictures that are decoded or encoded at once; the others wait, and take no memory meanwhile.
 const MAX_IN_HAND: usize = 2;
@@ -42,7 +50,8 @@ pub struct Picture {
     pub seed: u32,
     pub size: Size,
     pub model: ModelName,
-    pub prompt: Prompt,
+    /// `None` where it was drawn in private.
+    pub prompt: Option<Prompt>,
     pub size_bytes: u64,
     pub sha256: String,
     /// What it cost; absent where it was free.
@@ -51,6 +60,10 @@ pub struct Picture {
     /// Its person marked it.
     pub is_favourite: bool,
     pub created: Moment,
+    /// When it is deleted, where its person chose a time.
+    pub ends: Option<Moment>,
+    /// Whose it is.
+    pub rights: Rights,
 }
 
 /// How a picture came about.
@@ -95,7 +108,9 @@ pub struct NewPicture {
     blob: String,
     size_bytes: usize,
     sha256: String,
+    crc32: u32,
     created: Moment,
+    ends: Option<Moment>,
 }
 
 /// A picture's file in some format.
@@ -120,10 +135,10 @@ pub(crate) async fn store(
         let bytes = imaging::encode(&pixels, Format::Png, None)?;
         let sha256 = hex(&Sha256::digest(&bytes));
         let sealed = cipher.seal_file(FILE, &id.to_string(), &bytes);
-        Ok::<_, ImagingError>((sealed, bytes.len(), sha256))
+        Ok::<_, ImagingError>((sealed, bytes.len(), sha256, crc32fast::hash(&bytes)))
     };
-    let (sealed, size_bytes, sha256) = aside(place, work).await??;
-    let blob = format!("{FOLDER}/{id}.png");
+    let (sealed, size_bytes, sha256, crc32) = aside(place, work).await??;
+    let blob = blob_of(id);
     let new = NewPicture {
         id,
         job: job.id,
@@ -134,10 +149,28 @@ pub(crate) async fn store(
         blob,
         size_bytes,
         sha256,
+        crc32,
         created,
+        ends: job.keep.end(created),
     };
     studio.shelf.put(&new.blob, sealed).await?;
     Ok(new)
+}
+
+/// Puts the file of a picture that was drawn elsewhere on the shelf, and gives its place there.
+pub(crate) async fn put_file(
+    studio: &Studio,
+    keys: &ObjectKeys,
+    id: PictureId,
+    ordinal: u32,
+    bytes: &[u8],
+) -> Result<String, Failure> {
+    let blob = blob_of(id);
+    let sealed = keys
+        .picture(ordinal)?
+        .seal_file(FILE, &id.to_string(), bytes);
+    studio.shelf.put(&blob, sealed).await?;
+    Ok(blob)
 }
 
 /// The file of an earlier build, sealed; `None` where it has no row.
@@ -174,7 +207,8 @@ pub(crate) async fn insert(tx: &mut Tx, new: &NewPicture) -> Result<(), Failure>
     on!(tx, conn => {
         sqlx::query(
             "INSERT INTO picture (id, job_id, person_id, ordinal, seed, width, height, blob, \
-             size_bytes, sha256, created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             size_bytes, sha256, created_ms, ends_ms, crc32, rights) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         )
         .bind(new.id.to_string())
         .bind(new.job.to_string())
@@ -187,6 +221,9 @@ pub(crate) async fn insert(tx: &mut Tx, new: &NewPicture) -> Result<(), Failure>
         .bind(i64::try_from(new.size_bytes).unwrap_or(i64::MAX))
         .bind(&new.sha256)
         .bind(new.created.as_millis())
+        .bind(new.ends.map(Moment::as_millis))
+        .bind(i64::from(new.crc32))
+        .bind(rights::CURRENT.edition)
         .execute(conn)
         .await
         .map(|done| done.rows_affected())
@@ -217,37 +254,72 @@ pub async fn find(
     row.into_picture(&keys).map(Some)
 }
 
-/// The picture's file: as it was stored, or written anew in another format. `quality`, 1 to 100, is
-/// for JPEG.
-pub async fn file(
-    studio: &Studio,
-    person: PersonId,
-    id: PictureId,
-    format: Format,
-    quality: Option<u8>,
-) -> Result<Option<File>, Failure> {
-    if format == Format::Png {
-        let stored = stored(studio, person, id).await?;
-        return Ok(stored.map(|bytes| File { bytes, format }));
-    }
-    let place = place_in_hand().await?;
-    let Some(stored) = stored(studio, person, id).await? else {
-        return Ok(None);
-    };
-    let work = move || imaging::encode(&imaging::decode(&stored)?, format, quality);
-    let bytes = aside(place, work).await??.into();
-    Ok(Some(File { bytes, format }))
+/// How a picture's file is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub format: Format,
+    /// For JPEG, 1 to 100.
+    pub quality: Option<u8>,
+    /// With a note in it, whose it is.
+    pub noted: bool,
 }
 
-/// The picture's file as it was stored; `None` also where it is deleted in this moment.
+impl Wanted {
+    /// As it is, with nothing in it but the picture.
+    #[must_use]
+    pub const fn plain(format: Format, quality: Option<u8>) -> Self {
+        Self {
+            format,
+            quality,
+            noted: false,
+        }
+    }
+}
+
+/// The picture's file: as it was stored, or written anew in another format.
+pub async fn file(studio: &Studio, picture: &Picture, wanted: Wanted) -> Result<File, Failure> {
+    let Wanted {
+        format,
+        quality,
+        noted,
+    } = wanted;
+    if format == Format::Png && !noted {
+        let bytes = stored(studio, picture, TO_DELIVER).await?;
+        return Ok(File { bytes, format });
+    }
+    let place = place_in_hand().await?;
+    let stored = stored(studio, picture, TO_DELIVER).await?;
+    let (size, rights) = (picture.size, picture.rights);
+    let work = move || {
+        let plain = match format {
+            Format::Png => stored,
+            _ => imaging::encode(&imaging::decode(&stored)?, format, quality)?.into(),
+        };
+        Ok::<Bytes, ImagingError>(match noted {
+            true => imaging::with_note(&plain, format, size, &rights.packet())?.into(),
+            false => plain,
+        })
+    };
+    let bytes = aside(place, work).await??;
+    Ok(File { bytes, format })
+}
+
+/// The picture's file as it was stored, for its person to take along; `None` also where it is deleted in
+/// this moment.
 pub(crate) async fn original(
     studio: &Studio,
     person: PersonId,
     id: PictureId,
 ) -> Result<Option<Bytes>, Failure> {
-    match stored(studio, person, id).await {
+    let found = match find(studio, person, id).await {
+        Ok(Some(picture)) => stored(studio, &picture, TO_TAKE_ALONG).await,
+        Ok(None) => return Ok(None),
+        Err(failure) => Err(failure),
+    };
+    match found {
+        Ok(bytes) => Ok(Some(bytes)),
         Err(Failure::Shelf(ShelfError::Missing(_)) | Failure::Keys(KeyError::Gone(_))) => Ok(None),
-        found => found,
+        Err(failure) => Err(failure),
     }
 }
 
@@ -264,23 +336,16 @@ pub async fn encode(
 }
 
 /// The picture made small, its longer edge at most `edge` pixels, as JPEG.
-pub async fn thumbnail(
-    studio: &Studio,
-    person: PersonId,
-    id: PictureId,
-    edge: u32,
-) -> Result<Option<File>, Failure> {
+pub async fn thumbnail(studio: &Studio, picture: &Picture, edge: u32) -> Result<File, Failure> {
     let place = place_in_hand().await?;
-    let Some(stored) = stored(studio, person, id).await? else {
-        return Ok(None);
-    };
+    let stored = stored(studio, picture, TO_DELIVER).await?;
     let format = Format::Jpeg;
     let work = move || {
         let small = imaging::fit_within(&imaging::decode(&stored)?, edge);
         imaging::encode(&small, format, None)
     };
     let bytes = aside(place, work).await??.into();
-    Ok(Some(File { bytes, format }))
+    Ok(File { bytes, format })
 }
 
 pub(crate) async fn place_in_hand() -> Result<SemaphorePermit<'static>, Failure> {
@@ -305,22 +370,17 @@ pub(crate) async fn aside<T: Send + 'static, E: Send + 'static>(
     }
 }
 
-async fn stored(
-    studio: &Studio,
-    person: PersonId,
-    id: PictureId,
-) -> Result<Option<Bytes>, Failure> {
-    let mut tx = studio.db.read().await?;
-    let row = find_row(&mut tx, person, id).await?;
-    drop(tx);
-    let Some(row) = row else { return Ok(None) };
-    let cipher = studio
-        .keys
-        .object(&row.job_id)
-        .await?
-        .picture(row.ordinal()?)?;
-    let sealed = studio.shelf.get(&row.blob).await?;
-    Ok(Some(cipher.open_file(FILE, &row.id, sealed.into())?))
+/// The file of a picture whose row was just read.
+async fn stored(studio: &Studio, picture: &Picture, reading: Reading) -> Result<Bytes, Failure> {
+    let keys = studio.keys.job(picture.job).await?;
+    let cipher = keys.picture(picture.ordinal)?;
+    let sealed = studio.shelf.get(&blob_of(picture.id)).await?;
+    Ok(cipher.open_file(reading, &picture.id.to_string(), sealed.into())?)
+}
+
+/// Where the file of a picture is on the shelf.
+fn blob_of(id: PictureId) -> String {
+    format!("{FOLDER}/{id}.png")
 }
 
 /// Deletes a person's picture, its row at once and its file right after. With a job's last picture
@@ -331,6 +391,18 @@ pub async fn delete(studio: &Studio, person: PersonId, id: PictureId) -> Result<
 
 /// Deletes those of these pictures that are the person's, all rows at once; answers how many.
 pub async fn delete_several(
+    studio: &Studio,
+    person: PersonId,
+    ids: &[PictureId],
+) -> Result<u32, Failure> {
+    let mut tx = studio.db.read().await?;
+    holds::check(studio, &mut tx, person, Class::Orders).await?;
+    drop(tx);
+    forget_several(studio, person, ids).await
+}
+
+/// The same, also where something is held: nobody can open it any more.
+pub(crate) async fn forget_several(
     studio: &Studio,
     person: PersonId,
     ids: &[PictureId],
@@ -463,11 +535,12 @@ pub(crate) struct PictureRow {
     seed: i64,
     width: i64,
     height: i64,
-    blob: String,
     size_bytes: i64,
     sha256: String,
     created_ms: i64,
     favourite: i64,
+    ends_ms: Option<i64>,
+    rights: String,
     model: String,
     prompt: String,
     ancestors: String,
@@ -489,9 +562,15 @@ impl PictureRow {
         let row = |what: &str| Failure::Row(format!("{what} of {}", self.id));
         let number = |n: i64, what: &str| u32::try_from(n).map_err(|_| row(what));
         let ordinal = self.ordinal()?;
-        let prompt = keys
-            .words()?
-            .open(jobs::PROMPT, &self.job_id, &self.prompt)?;
+        let prompt = match self.prompt.as_str() {
+            "" => None,
+            sealed => {
+                let text = keys
+                    .words()?
+                    .open(jobs::READ_PROMPT, &self.job_id, sealed)?;
+                Some(Prompt::new(text.expose()).map_err(|_| row("prompt"))?)
+            }
+        };
         Ok(Picture {
             id: self.id.parse().map_err(|_| row("id"))?,
             job: self.job_id.parse().map_err(|_| row("job"))?,
@@ -501,7 +580,7 @@ impl PictureRow {
                 width: number(self.width, "width")?,
                 height: number(self.height, "height")?,
             },
-            prompt: Prompt::new(prompt.expose()).map_err(|_| row("prompt"))?,
+            prompt,
             size_bytes: u64::try_from(self.size_bytes).map_err(|_| row("size"))?,
             sha256: self.sha256.clone(),
             price: self.price.map(Credits::new),
@@ -512,6 +591,8 @@ impl PictureRow {
             },
             is_favourite: self.favourite != 0,
             created: Moment::from_millis(self.created_ms),
+            ends: self.ends_ms.map(Moment::from_millis),
+            rights: Rights::of(&self.rights).ok_or_else(|| row("edition of the rights"))?,
             model: ModelName::new(self.model),
         })
     }

@@ -238,6 +238,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         gate: accounts::Gate::default(),
         limits: Limits::default(),
         prices: Arc::new(studio::credits::PriceList::open(None)?),
+        recipients: Arc::default(),
     };
     let person = accounts::local_person(&studio).await?;
     if std::env::var("METERED").is_ok() {

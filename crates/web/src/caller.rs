@@ -4,15 +4,17 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, StatusCode};
 use domain::clock::Moment;
 use domain::ids::{PersonId, SessionId};
 use domain::secret::Token;
 use studio::accounts::sign_in::Visit;
 use studio::accounts::standing::{self, Standing};
 use studio::accounts::{Known, Means};
+use studio::privacy::consent::Signal;
 
 use crate::Site;
+use crate::agent::{Family, agent};
 use crate::cookies::{self, Cookie};
 use crate::problem::Problem;
 
@@ -107,6 +109,33 @@ pub(crate) fn no_one() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "missing_api_key", message)
 }
 
+/// Whether the browser objects to what is optional (Global Privacy Control).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signalled(pub(crate) Signal);
+
+const GPC: HeaderName = HeaderName::from_static("sec-gpc");
+
+impl Signalled {
+    pub(crate) fn read(headers: &HeaderMap) -> Self {
+        // The signal has this one value; anything else is none.
+        Self(match headers.get(GPC) {
+            Some(value) if value == "1" => Signal::Objects,
+            _ => Signal::Absent,
+        })
+    }
+}
+
+impl FromRequestParts<Site> for Signalled {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &Site,
+    ) -> Result<Self, std::convert::Infallible> {
+        Ok(Self::read(&parts.headers))
+    }
+}
+
 /// Where a request comes from.
 pub(crate) struct Visiting(pub(crate) Visit);
 
@@ -121,60 +150,21 @@ impl FromRequestParts<Site> for Visiting {
     ) -> Result<Self, std::convert::Infallible> {
         let device = cookies::read(&parts.headers, site, Cookie::Device);
         Ok(Self(Visit {
-            from: address(parts, site),
-            family: family(&parts.headers),
+            from: from(&parts.extensions, &parts.headers, site),
+            family: Family::of(agent(&parts.headers)).in_words(),
             device: device.and_then(|text| Token::read(&text)),
         }))
     }
 }
 
-fn address(parts: &Parts, site: &Site) -> IpAddr {
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+pub(crate) fn from(extensions: &Extensions, headers: &HeaderMap, site: &Site) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
     if !site.is_behind_proxy {
         return peer;
     }
     // The last one is the proxy's own word; those before it are whatever the client wrote.
-    let told = parts.headers.get_all(FORWARDED_FOR).iter().next_back();
+    let told = headers.get_all(FORWARDED_FOR).iter().next_back();
     let last = told.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
     last.unwrap_or(peer)
-}
-
-/// What kind of browser it is, in two words, so that its person knows it again in a list. Nothing
-/// else of what it says about itself is kept.
-fn family(headers: &HeaderMap) -> String {
-    let agent = headers
-        .get(header::USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    let first = |known: &[(&str, &'static str)], other| {
-        let found = known.iter().find(|(mark, _)| agent.contains(mark));
-        found.map_or(other, |(_, name)| *name)
-    };
-    let browser = first(
-        &[
-            ("Firefox/", "Firefox"),
-            ("Edg", "Edge"),
-            ("OPR/", "Opera"),
-            ("Chrom", "Chrome"),
-            ("Safari/", "Safari"),
-        ],
-        "Browser",
-    );
-    let system = first(
-        &[
-            ("Android", "Android"),
-            ("iPhone", "iPhone"),
-            ("iPad", "iPad"),
-            ("Windows", "Windows"),
-            ("Mac OS", "Mac"),
-            ("CrOS", "ChromeOS"),
-            ("Linux", "Linux"),
-        ],
-        "",
-    );
-    match system {
-        "" => browser.to_owned(),
-        system => format!("{browser} on {system}"),
-    }
 }

@@ -1,11 +1,13 @@
-//! The cookies of this program, all only for who signs in: the session, the browser's token by which
-//! it is known again, and for some minutes the one of who signs in with a passkey, so that nobody
-//! else can use the answer. There is no other cookie, and nothing else is stored in a browser.
+//! The cookies of this program, all only for who signs up or in: the session, the browser's token by which
+//! it is known again, for some minutes the one of who signs in with a passkey, so that nobody
+//! else can use the answer, and until the browser is closed the one of who asked for an account. There is no other cookie, and nothing else is stored in a browser.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use studio::accounts::device::KNOWN_FOR_MS;
 use studio::accounts::passkey::ANSWER_WITHIN_MS;
 use studio::accounts::session::ABSOLUTE_END_MS;
+use studio::privacy::fence;
+use studio::privacy::inventory::Medium;
 
 use crate::Site;
 
@@ -14,6 +16,8 @@ pub(crate) enum Cookie {
     Session,
     Device,
     Passkey,
+    /// Which answer the question for the age got.
+    Door,
 }
 
 impl Cookie {
@@ -26,14 +30,18 @@ impl Cookie {
             (Self::Device, false) => "pinhole-device",
             (Self::Passkey, true) => "__Host-pinhole-passkey",
             (Self::Passkey, false) => "pinhole-passkey",
+            (Self::Door, true) => "__Host-pinhole-door",
+            (Self::Door, false) => "pinhole-door",
         }
     }
 
-    const fn lives_s(self) -> i64 {
+    /// `None` until the browser is closed.
+    const fn lives_s(self) -> Option<i64> {
         match self {
-            Self::Session => ABSOLUTE_END_MS / 1_000,
-            Self::Device => KNOWN_FOR_MS / 1_000,
-            Self::Passkey => ANSWER_WITHIN_MS / 1_000,
+            Self::Session => Some(ABSOLUTE_END_MS / 1_000),
+            Self::Device => Some(KNOWN_FOR_MS / 1_000),
+            Self::Passkey => Some(ANSWER_WITHIN_MS / 1_000),
+            Self::Door => None,
         }
     }
 }
@@ -53,13 +61,31 @@ pub(crate) fn set(headers: &mut HeaderMap, site: &Site, cookie: Cookie, value: &
 }
 
 pub(crate) fn forget(headers: &mut HeaderMap, site: &Site, cookie: Cookie) {
-    write(headers, site, cookie, "", 0);
+    write(headers, site, cookie, "", Some(0));
 }
 
-fn write(headers: &mut HeaderMap, site: &Site, cookie: Cookie, value: &str, lives_s: i64) {
+/// Takes every cookie that an answer would set out of it.
+pub(crate) fn take_all(headers: &mut HeaderMap) -> Vec<HeaderValue> {
+    let all = headers.get_all(header::SET_COOKIE).iter().cloned();
+    let all: Vec<HeaderValue> = all.collect();
+    headers.remove(header::SET_COOKIE);
+    all
+}
+
+/// Puts one back that was taken out.
+pub(crate) fn put_back(headers: &mut HeaderMap, value: HeaderValue) {
+    headers.append(header::SET_COOKIE, value);
+}
+
+fn write(headers: &mut HeaderMap, site: &Site, cookie: Cookie, value: &str, lives_s: Option<i64>) {
+    // What nobody declared reaches no browser.
+    if !fence::is_declared(Medium::Cookie, cookie.name(false)) {
+        return;
+    }
     let name = cookie.name(site.is_https());
     let secure = if site.is_https() { "; Secure" } else { "" };
-    let text = format!("{name}={value}; Path=/; Max-Age={lives_s}; HttpOnly; SameSite=Lax{secure}");
+    let lives = lives_s.map_or_else(String::new, |lives_s| format!("; Max-Age={lives_s}"));
+    let text = format!("{name}={value}; Path=/{lives}; HttpOnly; SameSite=Lax{secure}");
     if let Ok(value) = HeaderValue::from_str(&text) {
         headers.append(header::SET_COOKIE, value);
     }

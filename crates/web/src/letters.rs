@@ -4,6 +4,7 @@
 use askama::Template;
 use domain::clock::Moment;
 use studio::letters::Letter;
+use studio::privacy::inventory::Purpose;
 
 use crate::texts::{LetterText, Texts};
 
@@ -13,6 +14,8 @@ pub struct Written {
     pub subject: String,
     pub text: String,
     pub html: String,
+    /// The address that ends letters of this kind, where they are sent only because they are wanted.
+    pub leave: Option<String>,
 }
 
 impl std::fmt::Debug for Written {
@@ -38,9 +41,14 @@ pub fn write(letter: &Letter, home: &str) -> Written {
     let (words, path) = words(t, letter);
     let link = path.map(|path| format!("{home}{path}"));
     let body = match letter {
+        Letter::News { text, .. } => words.body.fill(text.as_str()),
         Letter::NewDevice { family, at_ms } => {
             let at = t.exact(Moment::from_millis(*at_ms));
             words.body.fill_two(family.as_str(), &at)
+        }
+        Letter::Idle { ends_ms } => {
+            let end = t.exact(Moment::from_millis(*ends_ms));
+            words.body.fill_two(home, &end)
         }
         Letter::AttackOnHouse { at_ms } => {
             let at = t.exact(Moment::from_millis(*at_ms));
@@ -53,24 +61,80 @@ pub fn write(letter: &Letter, home: &str) -> Written {
         Letter::PasskeyAdded { name }
         | Letter::PasskeyRemoved { name }
         | Letter::PasskeyCopied { name } => words.body.fill_all(&[name, home]),
+        Letter::RequestReceived { at_ms, .. } => {
+            let at = t.last_day(Moment::from_millis(*at_ms));
+            words.body.fill_two(home, &at)
+        }
+        Letter::RequestExtended { text, at_ms, .. } => {
+            let at = t.last_day(Moment::from_millis(*at_ms));
+            words.body.fill_all(&[&at, text])
+        }
+        Letter::RequestAnswered { text, .. } => words.body.fill(text.as_str()),
+        Letter::RequestRefused {
+            text,
+            authority,
+            at_ms,
+            ..
+        } => {
+            let at = t.last_day(Moment::from_millis(*at_ms));
+            words.body.fill_all(&[text, authority, home, &at])
+        }
+        Letter::RequestArrived { request, at_ms } | Letter::RequestOverdue { request, at_ms } => {
+            let at = t.last_day(Moment::from_millis(*at_ms));
+            words.body.fill_all(&[home, request, &at, request])
+        }
+        Letter::DutyAsked { role, purpose } => {
+            words
+                .body
+                .fill_all(&[home, role, purpose_in_words(purpose)])
+        }
+        Letter::DutyAgreed { purpose, at_ms } => {
+            let at = t.exact(Moment::from_millis(*at_ms));
+            words.body.fill_all(&[purpose_in_words(purpose), &at, home])
+        }
+        Letter::DutyUnusual { purpose, at_ms } => {
+            let at = t.exact(Moment::from_millis(*at_ms));
+            words.body.fill_all(&[home, purpose_in_words(purpose), &at])
+        }
+        Letter::RestrictionEnds { at_ms } => {
+            let at = t.exact(Moment::from_millis(*at_ms));
+            words.body.fill_two(&at, home)
+        }
+        Letter::PolicyChanges { at_ms, text, .. } => {
+            let at = t.exact(Moment::from_millis(*at_ms));
+            words.body.fill_all(&[home, &at, text])
+        }
         _ => words.body.fill(home),
     };
     let link_line = link
         .as_ref()
         .map_or_else(String::new, |link| format!("\n\n{link}"));
     let text = format!("{body}{link_line}\n\n{}\n{home}\n", t.letters.closing);
+    let subject = match letter {
+        Letter::News { subject, .. } => subject,
+        _ => &words.subject,
+    };
     let page = LetterPage {
         t,
-        subject: &words.subject,
+        subject,
         paragraphs: body.split("\n\n").collect(),
         link: link.as_deref(),
         link_words: &words.link,
     };
     Written {
-        subject: words.subject.clone(),
+        subject: subject.clone(),
         html: page.render().unwrap_or_else(|_| text.clone()),
         text,
+        leave: match letter {
+            Letter::News { .. } => link,
+            _ => None,
+        },
     }
+}
+
+/// After "to".
+fn purpose_in_words(name: &str) -> &'static str {
+    Purpose::named(name).map_or("", Purpose::words)
 }
 
 fn words<'a>(t: &'static Texts, letter: &'a Letter) -> (&'static LetterText, Option<String>) {
@@ -93,8 +157,37 @@ fn words<'a>(t: &'static Texts, letter: &'a Letter) -> (&'static LetterText, Opt
         Letter::PasskeyAdded { .. } => (&all.passkey_added, here("/account/password")),
         Letter::PasskeyRemoved { .. } => (&all.passkey_removed, here("/account/password")),
         Letter::PasskeyCopied { .. } => (&all.passkey_copied, here("/account/password")),
+        Letter::Idle { .. } => (&all.idle, here("/sign-in")),
         Letter::AccountErased { token } => (&all.account_erased, at("receipts", token)),
         Letter::HistoryErased { token } => (&all.history_erased, at("receipts", token)),
+        Letter::RequestConfirm { token } => {
+            (&all.request_confirm, at("privacy/request/confirm", token))
+        }
+        Letter::RequestReceived { reference, .. } => {
+            (&all.request_received, at("privacy/request", reference))
+        }
+        Letter::RequestExtended { reference, .. } => {
+            (&all.request_extended, at("privacy/request", reference))
+        }
+        Letter::RequestAnswered { reference, .. } => {
+            (&all.request_answered, at("privacy/request", reference))
+        }
+        Letter::RequestRefused { reference, .. } => {
+            (&all.request_refused, at("privacy/request", reference))
+        }
+        Letter::News { leave, .. } => (&all.news, at("news/leave", leave)),
+        Letter::PolicyChanges { policy, .. } => (
+            &all.policy_changes,
+            Some(format!("/privacy/versions/{policy}/changes")),
+        ),
+        Letter::NewsConfirm { token } => (&all.news_confirm, at("news/confirm", token)),
+        Letter::RequestArrived { .. } => (&all.request_arrived, None),
+        Letter::RequestOverdue { .. } => (&all.request_overdue, None),
+        Letter::DutyAsked { .. } => (&all.duty_asked, here("/desk/duties")),
+        Letter::DutyAgreed { .. } => (&all.duty_agreed, here("/desk/duties")),
+        Letter::DutyUnusual { .. } => (&all.duty_unusual, here("/desk/duties")),
+        Letter::Restricted => (&all.restricted, here("/account/restriction")),
+        Letter::RestrictionEnds { .. } => (&all.restriction_ends, here("/account/restriction")),
     }
 }
 
@@ -132,6 +225,9 @@ mod tests {
                 person: "per_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
                 at_ms: 1_800_000_000_000,
             },
+            Letter::Idle {
+                ends_ms: 1_800_000_000_000,
+            },
             Letter::PasskeyAdded {
                 name: "my phone".to_owned(),
             },
@@ -150,6 +246,53 @@ mod tests {
             },
             Letter::HistoryErased {
                 token: token.clone(),
+            },
+            Letter::RequestConfirm {
+                token: token.clone(),
+            },
+            Letter::RequestReceived {
+                reference: token.clone(),
+                at_ms: 1_800_000_000_000,
+            },
+            Letter::RequestExtended {
+                reference: token.clone(),
+                text: "There are many.".to_owned(),
+                at_ms: 1_800_000_000_000,
+            },
+            Letter::RequestAnswered {
+                reference: token.clone(),
+                text: "It is mended.".to_owned(),
+            },
+            Letter::RequestRefused {
+                reference: token.clone(),
+                text: "It is not yours.".to_owned(),
+                authority: "Datatilsynet (Norway)".to_owned(),
+                at_ms: 1_800_000_000_000,
+            },
+            Letter::RequestArrived {
+                request: "dsr_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+                at_ms: 1_800_000_000_000,
+            },
+            Letter::RequestOverdue {
+                request: "dsr_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+                at_ms: 1_800_000_000_000,
+            },
+            Letter::NewsConfirm {
+                token: token.clone(),
+            },
+            Letter::News {
+                subject: "A larger model".to_owned(),
+                text: "It draws better <b>.".to_owned(),
+                leave: token.clone(),
+            },
+            Letter::PolicyChanges {
+                policy: 2,
+                at_ms: 1_800_000_000_000,
+                text: "A new purpose: to sell it".to_owned(),
+            },
+            Letter::Restricted,
+            Letter::RestrictionEnds {
+                at_ms: 1_800_000_000_000,
             },
         ];
         for letter in letters {

@@ -12,6 +12,8 @@ use studio::Failure;
 use studio::credits::Refusal;
 use studio::jobs::JobError;
 use studio::order::OrderError;
+use studio::privacy::inventory::Purpose;
+use studio::privacy::restriction::Mode;
 
 use crate::pages;
 
@@ -26,6 +28,15 @@ pub(crate) struct Problem {
     pub(crate) code: Cow<'static, str>,
     /// Where trying again later helps.
     pub(crate) retry_after_s: Option<u32>,
+    /// What somebody has to say first that they look for, and where they go on afterwards.
+    pub(crate) asks: Option<Box<Asks>>,
+}
+
+/// A duty that has to begin first.
+#[derive(Debug)]
+pub(crate) struct Asks {
+    pub(crate) purposes: Vec<Purpose>,
+    pub(crate) back: String,
 }
 
 impl Problem {
@@ -41,6 +52,7 @@ impl Problem {
             param: None,
             code,
             retry_after_s: None,
+            asks: None,
         }
     }
 
@@ -85,6 +97,19 @@ impl Problem {
     pub(crate) fn access_ended() -> Self {
         let message = "The session was ended or the key revoked, so this answer ends here. What was not finished was not charged.";
         Self::new(StatusCode::UNAUTHORIZED, "access_ended", message)
+    }
+
+    /// The account is in a mode in which this is not done.
+    pub(crate) fn restricted(mode: Mode) -> Self {
+        let message = match mode {
+            Mode::Held => {
+                "This account was restricted by those who run this house: what is yours is kept, and nothing else is done with it. Why, and what you can do against it, stands at /account/restriction and in GET /v1/me/restriction."
+            }
+            Mode::Open | Mode::Restricted => {
+                "Your account is restricted, as you wanted: what is yours is kept, and nothing else is done with it. To use it again, lift the restriction at /account/restriction, or with DELETE /v1/me/restriction."
+            }
+        };
+        Self::new(StatusCode::FORBIDDEN, "restricted", message)
     }
 
     pub(crate) fn stopping() -> Self {
@@ -152,15 +177,30 @@ impl IntoResponse for Problem {
 impl From<Failure> for Problem {
     /// The cause goes to the log, here and nowhere else.
     fn from(failure: Failure) -> Self {
+        let message = failure.to_string();
         match failure {
             Failure::Stopping => return Self::stopping(),
+            Failure::NotOnDuty { purposes } => {
+                return Self {
+                    asks: Some(Box::new(Asks {
+                        purposes,
+                        back: "/desk".to_owned(),
+                    })),
+                    ..Self::new(StatusCode::FORBIDDEN, "not_on_duty", message)
+                };
+            }
+            Failure::Held => {
+                return Self::new(StatusCode::CONFLICT, "held", message);
+            }
+            Failure::NotForRole { .. } => {
+                return Self::new(StatusCode::FORBIDDEN, "wrong_role", message);
+            }
             Failure::Gone => {
-                let message = failure.to_string();
                 return Self::new(StatusCode::GONE, "account_deleted", message);
             }
             _ => {}
         }
-        tracing::error!(error = %failure, "a request failed");
+        tracing::error!(error = %message, "a request failed");
         let message = "The server could not do this now. Nothing was charged. Try again; if it happens again, tell the operator.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
     }
@@ -202,6 +242,7 @@ impl From<OrderError> for Problem {
                 retry_after_s: Some(5),
                 ..Self::new(StatusCode::CONFLICT, "erasing", message)
             },
+            OrderError::Restricted => Self::new(StatusCode::FORBIDDEN, "restricted", message),
             OrderError::AboveMaximum { .. } => {
                 Self::field("max_credits", "max_credits_exceeded", message)
             }

@@ -1,5 +1,8 @@
 //! Every text that the pages show, read from the files of a language: `texts/en.toml`,
-//! `texts/en-people.toml` for accounts and letters, `texts/en-forgetting.toml` for what is deleted.
+//! `texts/en-people.toml` for accounts and letters, `texts/en-forgetting.toml` for what is deleted,
+//! `texts/en-rights.toml` for what people can ask for, `texts/en-choices.toml` for what they choose,
+//! `texts/en-visits.toml` for what is counted, `texts/en-desk.toml` for those who run the house,
+//! `texts/en-policies.toml` for the versions of the notice.
 
 use std::borrow::Borrow;
 use std::fmt::Display;
@@ -7,12 +10,18 @@ use std::sync::LazyLock;
 
 use domain::clock::Moment;
 use domain::credits::Credits as Amount;
+use domain::prompt::Prompt;
 use serde::Deserialize;
 
 const CATALOGUE: &str = concat!(
     include_str!("../texts/en.toml"),
     include_str!("../texts/en-people.toml"),
     include_str!("../texts/en-forgetting.toml"),
+    include_str!("../texts/en-rights.toml"),
+    include_str!("../texts/en-choices.toml"),
+    include_str!("../texts/en-visits.toml"),
+    include_str!("../texts/en-desk.toml"),
+    include_str!("../texts/en-policies.toml"),
 );
 
 static ENGLISH: LazyLock<Texts> =
@@ -104,12 +113,44 @@ pub(crate) struct Texts {
     pub(crate) letter: Letter,
     pub(crate) privacy: Privacy,
     pub(crate) trust: Trust,
+    pub(crate) visits: Visits,
     pub(crate) forget: Forget,
+    pub(crate) restriction: Restriction,
+    pub(crate) rights: Rights,
+    pub(crate) requests: Requests,
+    pub(crate) objections: Objections,
+    pub(crate) authorities: Authorities,
+    pub(crate) choices: Choices,
+    pub(crate) news: News,
+    pub(crate) blocked: Blocked,
+    pub(crate) desk: Desk,
+    pub(crate) policies: Policies,
+    pub(crate) desk_policies: DeskPolicies,
+    pub(crate) notices: Notices,
+    pub(crate) glossary: Glossary,
     pub(crate) api: Api,
     pub(crate) problem: Problem,
 }
 
 texts! {
+    Policies {
+        String: title lead none follow machine all facts proof current in_force waits overtaken past
+            state_in_force state_waits state_overtaken state_past first only_words other other_do meaning
+            words words_what controller banner_link banner_unread banner_read;
+        Pattern: version published effective change more compare between left soon feed_item banner
+            banner_since;
+    }
+    DeskPolicies {
+        String: title lead running is_solo publish nobody;
+        Pattern: is_in_force is_less is_more counted returned;
+    }
+    Notices {
+        String: tab title lead none read waits changes notice not_agreeing leave leave_what;
+        Pattern: from since told was_read;
+    }
+    Glossary {
+        String: title lead parties kinds here programs;
+    }
     Frame {
         String: name skip studio pictures about pages sign_up footer privacy;
     }
@@ -119,12 +160,12 @@ texts! {
     }
     Time {
         String: now;
-        Plural: seconds minutes hours;
+        Plural: seconds minutes hours days;
         Pattern: ago;
     }
     Studio {
         String: title heading placeholder keys model change_model shape count quality quick normal
-            fine more seed seed_hint seed_any steps guidance negative negative_hint sending here
+            fine more seed seed_hint seed_any steps guidance negative negative_hint private private_hint sending here
             here_what provider_what work older newest lost unreachable;
         Pattern: square wide tall steps_hint guidance_hint span provider examples example_use;
         Plural: draw;
@@ -138,9 +179,9 @@ texts! {
     }
     Picture {
         String: title again vary vary_hint variation favourite mark unmark remix copy copied
-            download delete delete_sure delete_do model size seed file drawn close earlier later
-            all;
-        Pattern: download_as kilobytes;
+            download noted noted_hint delete delete_sure delete_do model size seed file drawn close earlier later
+            all private private_what kept kept_change kept_how kept_do;
+        Pattern: download_as noted_as kilobytes left;
     }
     Credits {
         String: title heading free prices prices_what price_size price_larger by_steps
@@ -159,9 +200,10 @@ texts! {
     Pictures {
         String: title heading none none_what to_studio older newest search search_do filter any
             kind drawings variations from until only_favourites all none_fit none_yet further
-            choose_all with_chosen download mark unmark delete_what keep;
-        Pattern: choose;
-        Plural: chosen delete_sure others;
+            choose_all with_chosen download mark unmark delete_what keep
+            keeping keeping_what keeping_all keeping_do kept_until_deleted;
+        Pattern: choose goes;
+        Plural: chosen delete_sure others kept_days;
     }
     About {
         String: title heading lead licence place place_here sizes steps negative yes no
@@ -169,7 +211,8 @@ texts! {
         Pattern: place_provider steps_value gigabytes;
     }
     Privacy {
-        String: title heading lead nobody forms plain purpose kept;
+        String: title heading lead nobody forms plain purpose kept recipients recipients_what everything
+            by_right obliged readers readers_what;
         Pattern: from why;
     }
     Api {
@@ -179,9 +222,11 @@ texts! {
         String: title not_found not_found_what method server refused home;
     }
     Trust {
-        String: title heading lead audit signed never holds log log_what keep keep_what empty key
+        String: title heading lead audit signed never holds log log_what keep keep_what empty witnesses
+            witnesses_what no_witness witness_never witness_forked witness_unknown witness_silent
+            witness_note key
             key_what limits;
-        Pattern: audited audited_broken;
+        Pattern: audited audited_broken restored witness_signed;
         Plural: broken;
         List: limits_what;
     }
@@ -197,11 +242,12 @@ texts! {
         Plural: welcome_adopt;
     }
     Account {
-        String: log log_what log_none log_proof log_waits log_older log_taken data data_what data_take data_take_what data_nothing title profile security sessions keys parts address username display_name role
-            since sign_out outbox password password_what current new change sessions_what
+        String: holds_now log log_what log_all log_looks log_looks_what log_looks_none role_person
+            role_support role_moderator role_privacy_officer role_operator log_none log_proof log_waits log_older log_taken log_written_down data data_what data_take data_take_what data_nothing title profile security sessions keys parts address username display_name role
+            since sign_out password password_what current new change sessions_what
             this_session end end_others none_other keys_what keys_none key_name key_name_hint
             key_may key_limit key_limit_hint key_make key_fresh key_fresh_what revoke key_unused
-            may_draw may_read_pictures may_write_pictures may_read_account may_write_account may_erase
+            may_draw may_read_pictures may_write_pictures may_read_account may_write_account may_erase may_export
             may_administer profile_save username_hint display_name_hint address_new address_new_hint
             address_change confirm confirm_what confirm_do codes codes_off_what codes_on_what codes_set
             codes_turn_off codes_scan codes_type codes_code codes_turn_on recovery recovery_what
@@ -209,7 +255,7 @@ texts! {
             passkey_name passkey_name_hint passkey_make passkey_known passkey_stopped
             passkey_failed passkey_synced rename rename_do remove confirm_passkey
             session_by_password session_by_removed;
-        Pattern: log_signed_in log_role log_credits log_priority session_when session_by_passkey passkey_used passkey_unused key_used key_limited;
+        Pattern: hold log_looked log_looked_to log_key_made log_signed_in log_brought log_role log_credits log_priority session_when session_by_passkey passkey_used passkey_unused key_used key_limited;
         Plural: data_rows recovery_left;
     }
     Forget {
@@ -219,17 +265,82 @@ texts! {
             done_history download checked_by asked deleted kept nothing search found_none told
             told_sent told_not told_nobody step_requested step_verified step_frozen
             step_keys_shredded step_rows_gone step_blobs_gone step_recipients_told
-            step_checkpointed step_scanned step_receipted;
-        Pattern: credits_end receipts_stay files_size type_it done_what searched found_some place;
+            step_checkpointed step_scanned step_receipted held_for_now supplement;
+        Pattern: told_other held credits_end receipts_stay files_size type_it done_what searched found_some place;
         Plural: files rows cancelled keys_shredded columns;
     }
+    Rights {
+        String: title see see_what take correct correct_what correct_do forget
+            forget_what restrict restrict_what restrict_open restrict_set restrict_do object
+            object_what object_do look look_what look_do ask ask_what ask_do complain complain_what
+            complain_do house house_what personal personal_what lines choose choose_what choose_do;
+        Pattern: rows objects open agreed;
+    }
+    Requests {
+        String: title lead none new what words words_hint send how withdraw withdraw_hint
+            authority others answer reasons delay complaint guest guest_lead address address_hint
+            guest_send sent sent_what confirm confirm_what confirm_do confirm_words state_open
+            state_answered state_refused state_withdrawn asked_access asked_correct asked_erase
+            asked_restrict asked_object asked_portability asked_complaint asked_other
+            by_session by_key by_local by_mailbox by_operator by_unproven signed time;
+        Pattern: received due was_due ended;
+    }
+    Objections {
+        String: title lead interest outweighs instead why why_hint do_object withdraw gpc basis at_once
+            holds;
+        Pattern: since weighed;
+    }
+    Authorities {
+        String: title lead country choose show other time;
+    }
+    Restriction {
+        String: title lead cancelled do_set by_you by_house by_house_then to_requests keep sure
+            not_sure do_lift refused about;
+        Pattern: is_set lifts;
+    }
+    Choices {
+        String: tab title lead signal no_signal yes no never no_address training training_what begin
+            begin_what begin_none begin_save begin_forget cookies cookies_what history history_none
+            history_what receipt said_asked said_given said_withdrawn by_session by_key by_local
+            by_mailbox by_letter by_operator object;
+        Pattern: asked given given_yields withdrawn outdated line;
+    }
+    News {
+        String: confirm confirm_what confirm_do confirmed confirmed_what leave leave_what leave_do
+            left left_what to_choices;
+    }
+    Blocked {
+        String: title what again;
+    }
+    Visits {
+        String: title lead from until show day few none_yet visitors views pictures sign_ups people sources
+            countries browsers systems devices pages models name by_day table more_what nothing
+            other no_source unknown tens wrong;
+        Pattern: plot sum most range;
+    }
+    Desk {
+        String: title lead to parts overview open_requests overdue_requests waiting_duties own_duties
+            audit audit_holds audit_broken audit_none letters credits none duties duties_lead begin
+            ask_heading purposes purposes_hint needs_other reason reason_hint minutes own own_none
+            others others_none end agree refuse waiting on over refused agreed looked_nobody requests
+            requests_lead requests_none overdue to_request answer answer_what answer_do refuse_heading
+            refuse_what country refuse_do extend_heading extend_what extend_do holds holds_lead
+            holds_none hold_of hold_law hold_ends hold_told hold_release hold_active hold_over
+            class_account class_orders class_log recipients recipients_lead promises promises_lead
+            promise_kept promise_partly promise_not_yet checks;
+        Pattern: until said for_minutes tests at_promises;
+        Plural: looked;
+    }
     Letters {
-        String: title heading lead none waiting sent failed gone closing back;
+        String: title heading lead none waiting sent failed gone closing;
     }
     Letter {
         LetterText: sign_up has_account reset password_changed new_device address_from address_to
             address_changed vouch security_changed passkey_added passkey_removed passkey_copied
-            attack_on_house attack_on_account account_erased history_erased;
+            attack_on_house attack_on_account idle account_erased history_erased restricted
+            restriction_ends request_confirm request_received request_extended request_answered
+            request_refused request_arrived request_overdue duty_asked
+            duty_agreed duty_unusual policy_changes news_confirm news;
     }
 }
 
@@ -309,6 +420,22 @@ impl Texts {
             Ok(minutes @ 60..1_440) => self.time.ago.fill(&self.time.hours.of(minutes / 60)),
             Ok(_) => self.exact(then),
         }
+    }
+
+    /// How long there is still, as `11 days`.
+    pub(crate) fn left(&self, millis: u64) -> String {
+        let minutes = millis.div_ceil(60_000);
+        let (unit, n) = match minutes {
+            0..120 => (&self.time.minutes, minutes),
+            120..2_880 => (&self.time.hours, minutes / 60),
+            _ => (&self.time.days, minutes / 1_440),
+        };
+        unit.of(u32::try_from(n).unwrap_or(u32::MAX))
+    }
+
+    /// The words of an order, or what it is called that has none any more.
+    pub(crate) fn words<'a>(&'a self, prompt: Option<&'a Prompt>) -> &'a str {
+        prompt.map_or(&self.picture.private, |words| words.expose())
     }
 
     /// The date and the time of day.

@@ -1,5 +1,9 @@
 //! Forgetting somebody with many pictures among others: how long it takes to the signed receipt, with
-//! few others and with many, and how fast the house is searched.
+//! few others and with many, and how fast the house is searched; and taking everything along.
+
+mod export;
+mod log;
+mod reading;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -25,7 +29,20 @@ const OTHERS: [u32; 2] = [10, 1_000];
 const BALLAST_BYTES: usize = 2 << 30;
 const LIMIT: Duration = Duration::from_secs(300);
 
-pub(super) fn run(workspace: &Workspace) -> Result<bool> {
+/// What of it is measured alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    Erasure,
+    Search,
+    Export,
+    Log,
+    Reading,
+}
+
+/// `pictures` takes the place of so many as the aims are set for: to try it in little.
+pub(super) fn run(workspace: &Workspace, only: &[Part], pictures: Option<u32>) -> Result<bool> {
+    let wants = |part| only.is_empty() || only.contains(&part);
+    let pictures = pictures.unwrap_or(PICTURES);
     command::must(
         Command::new(cargo())
             .args(["build", "--release", "--locked", "--workspace", "--bins"])
@@ -33,29 +50,62 @@ pub(super) fn run(workspace: &Workspace) -> Result<bool> {
     )?;
     let program = workspace.target.join("release/examples/bench_service");
     let mut is_good = true;
-    say("| pictures | others | to the receipt (s) | of it, searching (s) | found |");
-    say("|---|---|---|---|---|");
-    for others in OTHERS {
-        let folder = workspace.target.join(format!("bench/privacy-{others}"));
+    if wants(Part::Export) {
+        let folder = workspace.target.join("bench/privacy-export");
         drop(std::fs::remove_dir_all(&folder));
         std::fs::create_dir_all(&folder)?;
-        let measured = measure(&program, &folder, others)?;
-        is_good &= measured.erased_s <= ERASED_WITHIN_S && measured.residue == 0;
-        say(&format!(
-            "| {PICTURES} | {others} | {:.1} | {:.1} | {} |",
-            measured.erased_s, measured.searched_s, measured.residue
-        ));
+        is_good &= export::run(&program, &folder, pictures)?;
+        drop(std::fs::remove_dir_all(folder.join("data")));
+    }
+    if wants(Part::Log) {
+        let folder = workspace.target.join("bench/privacy-log");
+        drop(std::fs::remove_dir_all(&folder));
+        std::fs::create_dir_all(&folder)?;
+        is_good &= log::run(&program, &folder)?;
+        drop(std::fs::remove_dir_all(folder.join("data")));
+    }
+    if wants(Part::Reading) {
+        let folder = workspace.target.join("bench/privacy-reading");
+        drop(std::fs::remove_dir_all(&folder));
+        std::fs::create_dir_all(&folder)?;
+        is_good &= reading::run(&program, &folder)?;
+        drop(std::fs::remove_dir_all(folder.join("data")));
+    }
+    if wants(Part::Erasure) {
+        is_good &= erased(workspace, &program, pictures)?;
+    }
+    if !wants(Part::Search) {
+        return Ok(is_good);
     }
     let folder = workspace.target.join("bench/privacy-search");
     drop(std::fs::remove_dir_all(&folder));
     std::fs::create_dir_all(&folder)?;
-    for needles in [0, PICTURES] {
+    for needles in [0, pictures] {
         let speed = searched(&program, &folder, needles)?;
         is_good &= speed >= SEARCHED_MB_PER_S;
         say(&format!(
             "searched for what was {needles} pictures: {speed:.0} MB/s (at least {SEARCHED_MB_PER_S})"
         ));
         drop(std::fs::remove_dir_all(folder.join("data")));
+    }
+    Ok(is_good)
+}
+
+/// Somebody is forgotten among few and among many others.
+fn erased(workspace: &Workspace, program: &Path, pictures: u32) -> Result<bool> {
+    let mut is_good = true;
+    say("| pictures | others | to the receipt (s) | of it, searching (s) | found |");
+    say("|---|---|---|---|---|");
+    for others in OTHERS {
+        let folder = workspace.target.join(format!("bench/privacy-{others}"));
+        drop(std::fs::remove_dir_all(&folder));
+        std::fs::create_dir_all(&folder)?;
+        let measured = measure(program, &folder, others, pictures)?;
+        is_good &= measured.erased_s <= ERASED_WITHIN_S && measured.residue == 0;
+        say(&format!(
+            "| {pictures} | {others} | {:.1} | {:.1} | {} |",
+            measured.erased_s, measured.searched_s, measured.residue
+        ));
     }
     Ok(is_good)
 }
@@ -72,13 +122,13 @@ struct Measured {
 }
 
 /// Somebody with many pictures, and others with one each.
-fn measure(program: &Path, folder: &Path, others: u32) -> Result<Measured> {
+fn measure(program: &Path, folder: &Path, others: u32, pictures: u32) -> Result<Measured> {
     let house = House::open(program, folder)?;
     for number in 0..others {
         let key = house.add(&format!("other{number}@example.org"))?;
         house.draw(&key, 1, number)?;
     }
-    let receipt = house.forgotten(PICTURES)?;
+    let receipt = house.forgotten(pictures)?;
     Ok(Measured {
         erased_s: receipt.took_s,
         searched_s: receipt.seconds()?,
@@ -111,7 +161,7 @@ fn searched(program: &Path, folder: &Path, pictures: u32) -> Result<f64> {
 
 /// A running house with an operator.
 struct House {
-    _served: Served,
+    served: Served,
     program: PathBuf,
     folder: PathBuf,
     url: String,
@@ -140,17 +190,29 @@ impl Receipt {
 
 impl House {
     fn open(program: &Path, folder: &Path) -> Result<Self> {
-        let orders = ("PINHOLE_ORDERS_PER_MINUTE", "60000".to_owned());
-        let mut served = Served::start(program, folder, &[orders])?;
+        let mut served = Self::start(program, folder)?;
         let url = served.url()?;
         let house = Self {
-            _served: served,
+            served,
             program: program.to_owned(),
             folder: folder.to_owned(),
             url,
         };
         house.admin(&["--email", "op@example.org", "--role", "operator", "--json"])?;
         Ok(house)
+    }
+
+    fn start(program: &Path, folder: &Path) -> Result<Served> {
+        let orders = ("PINHOLE_ORDERS_PER_MINUTE", "60000".to_owned());
+        Served::start(program, folder, &[orders])
+    }
+
+    /// The same house in a fresh process.
+    fn restart(&mut self) -> Result<()> {
+        self.served.end();
+        self.served = Self::start(&self.program, &self.folder)?;
+        self.url = self.served.url()?;
+        Ok(())
     }
 
     fn admin(&self, arguments: &[&str]) -> Result<Value> {
@@ -166,7 +228,7 @@ impl House {
 
     /// Somebody who may do everything with their key, which is given.
     fn add(&self, address: &str) -> Result<String> {
-        let scopes = "draw pictures:read account:erase";
+        let scopes = "draw pictures:read account:read account:erase account:export";
         let added = self.admin(&[
             "--email",
             address,
@@ -182,7 +244,12 @@ impl House {
     }
 
     fn draw(&self, key: &str, pictures: u32, number: u32) -> Result<()> {
+        self.draw_by("null", key, pictures, number)
+    }
+
+    fn draw_by(&self, model: &str, key: &str, pictures: u32, number: u32) -> Result<()> {
         let order = json!({
+            "model": model,
             "prompt": format!("a wanderer over a sea of fog, the {number}. time that he was there"),
             "n": pictures,
             "response_format": "url",
@@ -216,6 +283,16 @@ impl House {
     }
 
     fn ask(&self, method: &str, path: &str, key: &str, body: &Value) -> Result<(u16, Value)> {
+        let (status, answer) = self.exchange(method, path, key, body)?;
+        Ok((status, serde_json::from_str(&answer).unwrap_or(Value::Null)))
+    }
+
+    /// A page that everybody may see.
+    fn text(&self, path: &str) -> Result<String> {
+        Ok(self.exchange("GET", path, "none", &Value::Null)?.1)
+    }
+
+    fn exchange(&self, method: &str, path: &str, key: &str, body: &Value) -> Result<(u16, String)> {
         let address = self.url.strip_prefix("http://").context("not http")?;
         let mut stream = TcpStream::connect(address)?;
         let body = if body.is_null() {
@@ -234,9 +311,6 @@ impl House {
         stream.read_to_string(&mut answer)?;
         let status = answer.get(9..12).and_then(|status| status.parse().ok());
         let (_, body) = answer.split_once("\r\n\r\n").context("no answer")?;
-        Ok((
-            status.context("no status")?,
-            serde_json::from_str(body).unwrap_or(Value::Null),
-        ))
+        Ok((status.context("no status")?, body.to_owned()))
     }
 }

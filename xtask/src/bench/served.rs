@@ -36,6 +36,10 @@ impl Served {
 
     /// Where it listens, once it is ready.
     pub(super) fn url(&mut self) -> Result<String> {
+        self.url_within(START_LIMIT)
+    }
+
+    pub(super) fn url_within(&mut self, limit: Duration) -> Result<String> {
         let begun = Instant::now();
         loop {
             if let Ok(written) = std::fs::read_to_string(&self.ready)
@@ -48,11 +52,18 @@ impl Served {
                 "pinhole ended before it was ready"
             );
             ensure!(
-                begun.elapsed() < START_LIMIT,
-                "pinhole is not ready after {START_LIMIT:?}"
+                begun.elapsed() < limit,
+                "pinhole is not ready after {limit:?}"
             );
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// Ends it, so that another can take its place.
+    pub(super) fn end(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 
     pub(super) fn peak_bytes(&self) -> Result<u64> {
@@ -66,9 +77,7 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.end();
     }
 }
 

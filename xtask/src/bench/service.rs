@@ -2,7 +2,7 @@
 //! databases, and beside it LiteLLM's proxy in front of the same server, in turns.
 
 mod litellm;
-mod load;
+pub(super) mod load;
 mod report;
 
 use std::path::PathBuf;
@@ -38,6 +38,8 @@ const ORDERS: [(usize, usize, usize); 3] = [(1, 400, 100), (16, 2_000, 300), (64
 /// Of these requests, so many are sent before, and not counted.
 const WARM_UP: usize = 4;
 const PEOPLE: usize = 64;
+/// Until a million rows are sealed.
+const SEALED_WITHIN: Duration = Duration::from_secs(20 * 60);
 /// Rows of pictures, and how often each page of them is asked for.
 const ROWS: [u32; 3] = [1_000, 100_000, 1_000_000];
 const PAGES: usize = 2_000;
@@ -240,8 +242,8 @@ impl Bench {
     fn pages(&self, database: Database, report: &mut Report) -> Result<()> {
         let folder = self.empty(&format!("pages-{}", database.name()))?;
         let more = self.variables(database, "pages")?;
-        let mut served = Served::start(&self.null, &folder, &more)?;
-        let url = served.url()?;
+        // Makes the database, with its one person.
+        Served::start(&self.null, &folder, &more)?.url()?;
         for rows in ROWS {
             command::must(
                 Command::new(&self.null)
@@ -249,6 +251,9 @@ impl Bench {
                     .env("PINHOLE_DATA", folder.join("data"))
                     .envs(more.iter().map(|(name, value)| (name, value))),
             )?;
+            // What was put there in the clear is sealed before anybody is let in.
+            let mut served = Served::start(&self.null, &folder, &more)?;
+            let url = served.url_within(SEALED_WITHIN)?;
             for (path, what) in PATHS {
                 let request = [Request::get(path)];
                 load::measure(&url, &request, 1, PAGES / WARM_UP)?;

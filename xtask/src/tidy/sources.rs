@@ -64,6 +64,34 @@ const FENCES: &[(&str, &[&str], &str)] = &[
         OPENS_CONNECTIONS,
         "only outside opens a connection",
     ),
+    (
+        "crates/studio/src/",
+        OPENS_DATABASES,
+        "only db reaches the database",
+    ),
+    (
+        "crates/web/src/",
+        OPENS_DATABASES,
+        "only db reaches the database",
+    ),
+    (
+        "crates/app/src/",
+        OPENS_DATABASES,
+        "only db reaches the database",
+    ),
+];
+
+/// By which a page could keep something in a browser, or a handler set a cookie.
+const KEEPS_IN_BROWSERS: &[&str] = &[
+    "localStorage",
+    "sessionStorage",
+    "indexedDB",
+    "document.cookie",
+    "cookieStore",
+    "caches.open",
+    "serviceWorker",
+    "SET_COOKIE",
+    "set-cookie",
 ];
 
 const SQL: &[&str] = &[
@@ -80,6 +108,28 @@ const OPENS_CONNECTIONS: &[&str] = &[
     "UnixStream::connect",
     "reqwest::",
     "hf_hub::",
+    "lettre::",
+    "hyper_util::client",
+    "Command::new(",
+];
+/// What only `db` uses to reach the database.
+const OPENS_DATABASES: &[&str] = &["PgConn", "PgPool", "PgListener", ".connect("];
+/// By which `outside` opens connections.
+const CONNECTS: &[&str] = &[
+    "TcpStream",
+    "UdpSocket",
+    "Client::builder(",
+    "Client::new(",
+    "reqwest::get(",
+    "SmtpTransport::",
+    "lookup_host",
+    "AmazonS3Builder",
+    "parse_url(",
+];
+/// Where the register of recipients is filled.
+const REGISTER: &[&str] = &[
+    "crates/domain/src/recipient.rs",
+    "crates/studio/src/privacy/recipients/stated.rs",
 ];
 
 pub(super) fn read(workspace: &Workspace) -> Result<Vec<File>> {
@@ -137,7 +187,48 @@ fn of_file(file: &File) -> Vec<Finding> {
         }
         found.extend(behind_fences(file, &place, line));
     }
+    found.extend(to_nobody_of_the_register(file));
+    found.extend(kept_in_browsers(file));
     found
+}
+
+/// What stands in browsers is declared, and set in one place.
+fn kept_in_browsers(file: &File) -> Option<Finding> {
+    let folders = [
+        "crates/web/src/",
+        "crates/web/islands/",
+        "crates/web/templates/",
+    ];
+    let is_concerned = folders.iter().any(|folder| file.path.starts_with(folder));
+    if !is_concerned || file.path == "crates/web/src/cookies.rs" {
+        return None;
+    }
+    let word = KEEPS_IN_BROWSERS
+        .iter()
+        .find(|word| file.text.contains(**word))?;
+    let says = format!(
+        "{word}: only crates/web/src/cookies.rs keeps something in a browser, and only what the inventory declares"
+    );
+    Some(Finding::new(&file.path, says))
+}
+
+/// A connection goes to somebody of the register of recipients, and that is filled in one place.
+fn to_nobody_of_the_register(file: &File) -> Option<Finding> {
+    let mut lines = file.text.lines();
+    let has = |word: &str| file.text.contains(word);
+    if file.path.starts_with("crates/outside/src/") && !has("&Recipient") {
+        let connects = lines.find_map(|line| CONNECTS.iter().find(|word| line.contains(**word)))?;
+        let says = format!("{connects} without a &Recipient: only the register says to whom");
+        return Some(Finding::new(&file.path, says));
+    }
+    let is_source = file.path.starts_with("crates/") && file.path.contains("/src/");
+    let program = file.text.split("#[cfg(test)]").next().unwrap_or_default();
+    let fills = program.contains("Register::new(");
+    if is_source && !REGISTER.contains(&file.path.as_str()) && fills {
+        let says = "a register of its own: recipients are declared in studio::privacy::recipients";
+        return Some(Finding::new(&file.path, says));
+    }
+    None
 }
 
 fn bad_name(path: &str, ending: &str) -> Option<Finding> {
@@ -293,12 +384,43 @@ mod tests {
             1
         );
         assert_eq!(
-            says("crates/outside/src/hub.rs", "reqwest::get(address)"),
-            0
+            says("crates/app/src/models.rs", "Command::new(\"curl\")"),
+            1
         );
+        assert_eq!(says("crates/web/src/lib.rs", "PgConnection::x(address)"), 1);
         assert_eq!(
             says("crates/app/tests/serve.rs", "TcpStream::connect(address)"),
             0
         );
+    }
+
+    #[test]
+    fn promise_shr_01_a_connection_without_a_recipient_is_found() {
+        let connects = "let client = Client::builder().build();";
+        let to_somebody = format!("fn open(to: &Recipient) {{ {connects} }}");
+        assert_eq!(says("crates/outside/src/hub.rs", &to_somebody), 0);
+        assert_eq!(says("crates/outside/src/hub.rs", connects), 1);
+        assert_eq!(
+            says("crates/outside/src/s3.rs", "AmazonS3Builder::new()"),
+            1
+        );
+        let register = "let all = Register::new([]);";
+        assert_eq!(says("crates/app/src/serve.rs", register), 1);
+        assert_eq!(
+            says("crates/studio/src/privacy/recipients/stated.rs", register),
+            0
+        );
+        assert_eq!(says("crates/outside/tests/hub.rs", register), 0);
+    }
+
+    #[test]
+    fn promise_gov_05_what_is_kept_in_a_browser_beside_the_cookies_is_found() {
+        let kept = "localStorage.setItem('prompt', words)";
+        assert_eq!(says("crates/web/islands/prompt-form.js", kept), 1);
+        assert_eq!(
+            says("crates/web/src/pages/draw.rs", "header::SET_COOKIE"),
+            1
+        );
+        assert_eq!(says("crates/web/src/cookies.rs", "header::SET_COOKIE"), 0);
     }
 }

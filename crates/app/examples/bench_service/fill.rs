@@ -1,4 +1,4 @@
-//! Rows of pictures, straight into the database.
+//! Rows of pictures, or of the log, straight into the database.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,9 +11,16 @@ const CHUNK: i64 = 20_000;
 /// Pictures of one job.
 const EACH: i64 = 4;
 
+/// What is put there.
+#[derive(Clone, Copy)]
+pub(super) enum Rows {
+    Pictures,
+    Log,
+}
+
 #[expect(clippy::print_stderr, reason = "whoever measures reads it there")]
-pub(super) fn run(rows: Option<&str>) -> ExitCode {
-    match filled(rows) {
+pub(super) fn run(of: Rows, rows: Option<&str>) -> ExitCode {
+    match filled(of, rows) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench_service fill: {error:#}");
@@ -22,7 +29,7 @@ pub(super) fn run(rows: Option<&str>) -> ExitCode {
     }
 }
 
-fn filled(rows: Option<&str>) -> Result<()> {
+fn filled(of: Rows, rows: Option<&str>) -> Result<()> {
     let rows: i64 = rows.context("say how many rows")?.parse()?;
     let location = match std::env::var("PINHOLE_DATABASE") {
         Ok(url) => Location::Postgres(url),
@@ -36,7 +43,10 @@ fn filled(rows: Option<&str>) -> Result<()> {
         .build()?;
     runtime.block_on(async {
         let db = Db::open(&location).await?;
-        fill(&db, rows).await?;
+        match of {
+            Rows::Pictures => fill(&db, rows).await?,
+            Rows::Log => log(&db, rows).await?,
+        }
         db.close().await;
         Ok(())
     })
@@ -86,6 +96,26 @@ async fn fill(db: &Db, rows: i64) -> Result<()> {
     }
     Ok(())
 }
+
+/// So many entries of which nothing is left but their leaf, and which have no place yet.
+async fn log(db: &Db, entries: i64) -> Result<()> {
+    let mut tx = db.write().await?;
+    on!(tx, conn => {
+        sqlx::query(ENTRIES)
+            .bind(0_i64)
+            .bind(entries)
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    tx.commit().await?;
+    Ok(())
+}
+
+const ENTRIES: &str = "WITH RECURSIVE n (i) AS (SELECT CAST($1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $2) \
+     INSERT INTO log_entry (id, kind, commitment, created_ms) \
+     SELECT 'log_' || substr('00000000000000000000000000' || i, length('00000000000000000000000000' || i) - 25), \
+     'signed_in', '0000000000000000000000000000000000000000000000000000000000000000', i FROM n";
 
 /// Ids sort by time; these are of 1970. The first picture of each job makes the job.
 const JOBS: &str = "WITH RECURSIVE n (i) AS (SELECT CAST($1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $2) \

@@ -40,8 +40,8 @@ const REFUSAL_BODY: &str = r#"{"error":{"message":"The server has as many connec
 /// How long to leave the listener alone after it failed, as when too many files are open.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// Listens at an address.
-pub(super) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+/// Takes an address. Whoever connects is refused until it is listened at.
+pub(super) fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -49,6 +49,11 @@ pub(super) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     // A restart need not wait until the connections of the former process are forgotten.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
+    Ok(socket)
+}
+
+/// Lets people in.
+pub(super) fn listen(socket: TcpSocket) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 

@@ -26,6 +26,10 @@ pub enum HubError {
     )]
     Unreachable { endpoint: String, why: String },
     #[error(
+        "{endpoint} leads to {host} for the bytes, which the register of recipients does not name. If {host} belongs to your hub, name it in the file of PINHOLE_RECIPIENTS, below [hub]: hosts = [\"{host}\"]."
+    )]
+    Elsewhere { endpoint: String, host: String },
+    #[error(
         "{endpoint} does not answer as a model hub does: {what} is missing. Check HF_ENDPOINT."
     )]
     NotAHub { endpoint: String, what: String },

@@ -41,6 +41,8 @@ pub(crate) struct Faults {
     /// This file is said to have so many bytes.
     pub(crate) said_bytes: Option<(String, u64)>,
     pub(crate) no_commit: bool,
+    /// Whom it leads to for weights, in place of itself.
+    pub(crate) leads_to: Option<String>,
 }
 
 /// One request as it came in.
@@ -175,7 +177,10 @@ async fn resolve(
         .header("x-linked-etag", format!("\"{tag}\""))
         .header(
             header::LOCATION,
-            format!("http://localhost:{port}/away/{file}"),
+            format!(
+                "http://{}:{port}/away/{file}",
+                faults.leads_to.as_deref().unwrap_or("localhost")
+            ),
         )
         .body(Body::empty())
         .expect("an answer")

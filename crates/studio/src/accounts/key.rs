@@ -7,15 +7,20 @@ use domain::credits::Credits;
 use domain::ids::{KeyId, PersonId};
 use domain::role::{Role, Scopes};
 use domain::secret::ApiKey;
+use serde_json::json;
 
-use super::{Known, Means, hash, minute_of, person, standing};
+use super::{Known, Means, hash, idle, minute_of, person, standing};
 use crate::jobs;
-use crate::privacy::keys::Place;
+use crate::privacy::inventory::Purpose;
+use crate::privacy::keys::{Place, Reading, shredding};
+use crate::privacy::log::{self, Event, Kind};
+use crate::privacy::restriction;
 use crate::{Failure, Studio};
 
 pub const MAX_KEYS: u32 = 50;
 pub const MAX_NAME_CHARS: usize = 60;
 const NAME: Place = Place::new("api_key", "name");
+const READ_NAME: Reading = NAME.read_for(Purpose::Account);
 
 /// A key as its person sees it.
 #[derive(Clone, Debug)]
@@ -63,6 +68,31 @@ pub async fn make(
     person: PersonId,
     role: Role,
     new: &NewKey,
+) -> Result<ApiKey, KeyError> {
+    make_by(studio, person, role, new, None).await
+}
+
+/// Makes a key for somebody else. Whoever has it reads what it may, so their log says that it was made.
+pub async fn make_for(
+    studio: &Studio,
+    person: PersonId,
+    role: Role,
+    new: &NewKey,
+) -> Result<ApiKey, KeyError> {
+    let event = Event {
+        kind: Kind::KeyMade,
+        person: Some(person),
+        what: json!({ "scopes": new.scopes.to_string(), "by": "shell" }),
+    };
+    make_by(studio, person, role, new, Some(&event)).await
+}
+
+async fn make_by(
+    studio: &Studio,
+    person: PersonId,
+    role: Role,
+    new: &NewKey,
+    event: Option<&Event>,
 ) -> Result<ApiKey, KeyError> {
     let name = new.name.trim();
     if name.is_empty()
@@ -112,6 +142,9 @@ pub async fn make(
         .await
         .map(|done| done.rows_affected())
     })?;
+    if let Some(event) = event {
+        log::note(studio, &mut tx, event).await?;
+    }
     tx.commit().await?;
     Ok(key)
 }
@@ -121,6 +154,8 @@ struct KnownRow {
     id: String,
     person_id: String,
     role: String,
+    mode: Option<String>,
+    objects_ms: Option<i64>,
     scopes: String,
     limit_credits: Option<i64>,
     used_ms: Option<i64>,
@@ -131,8 +166,11 @@ pub async fn find(studio: &Studio, key: &ApiKey) -> Result<Option<Known>, Failur
     let mut tx = studio.db.read().await?;
     let row: Option<KnownRow> = on!(tx, conn => {
         sqlx::query_as(
-            "SELECT api_key.*, person.role FROM api_key \
-             JOIN person ON person.id = api_key.person_id \
+            "SELECT api_key.*, person.role, restriction.mode, objection.since_ms AS objects_ms \
+             FROM api_key JOIN person ON person.id = api_key.person_id \
+             LEFT JOIN restriction ON restriction.person_id = api_key.person_id \
+             LEFT JOIN objection ON objection.person_id = api_key.person_id \
+             AND objection.purpose = 'analytics' \
              WHERE token_hash = $1 AND revoked_ms IS NULL",
         )
         .bind(hash(key.token()))
@@ -149,6 +187,8 @@ pub async fn find(studio: &Studio, key: &ApiKey) -> Result<Option<Known>, Failur
         role,
         // Who is no operator any more has no operator's keys either.
         scopes: scopes.within(Scopes::of_role(role)),
+        mode: restriction::read(row.mode.as_deref())?,
+        may_be_counted: row.objects_ms.is_none(),
         means: Means::Key {
             id: row.id.parse().map_err(|_| bad("id"))?,
             limit_credits: row.limit_credits,
@@ -165,6 +205,7 @@ pub async fn find(studio: &Studio, key: &ApiKey) -> Result<Option<Known>, Failur
                 .await
                 .map(|done| done.rows_affected())
         })?;
+        idle::used(studio, &mut tx, &row.person_id).await?;
         tx.commit().await?;
     }
     Ok(Some(known))
@@ -203,7 +244,7 @@ pub async fn list(studio: &Studio, person: PersonId) -> Result<Vec<Key>, Failure
             Ok(Key {
                 id: row.id.parse().map_err(|_| bad("id"))?,
                 scopes: row.scopes.parse().map_err(|_| bad("scopes"))?,
-                name: cipher.open(NAME, &row.id, &row.name)?.into_exposed(),
+                name: cipher.open(READ_NAME, &row.id, &row.name)?.into_exposed(),
                 beginning: row.beginning,
                 limit_credits: row.limit_credits,
                 spent: Credits::new(row.spent.unwrap_or(0)),
@@ -240,7 +281,10 @@ pub async fn revoke(studio: &Studio, person: PersonId, id: KeyId) -> Result<bool
         .await
     })?;
     standing::tell(&mut tx).await?;
+    // So that no backup brings it back.
+    shredding::note_object(&mut tx, &id.to_string()).await?;
     tx.commit().await?;
+    shredding::carry_out(studio).await?;
     for job in unpaid {
         let job = job.parse().map_err(|_| Failure::Row("job id".to_owned()))?;
         jobs::cancel(studio, person, job).await?;

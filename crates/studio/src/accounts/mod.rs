@@ -13,6 +13,7 @@ pub mod address;
 pub mod age;
 pub(crate) mod alarm;
 pub mod device;
+pub mod idle;
 pub mod key;
 pub mod passkey;
 pub mod password;
@@ -36,6 +37,8 @@ use domain::role::{Role, Scopes};
 use domain::secret::Token;
 use sha2::{Digest, Sha256};
 
+use crate::privacy::objection;
+use crate::privacy::restriction::{self, Mode};
 use crate::{Failure, Studio};
 
 /// How often it is looked whether another process has made the first account.
@@ -101,7 +104,7 @@ impl Gate {
     }
 
     /// Told by whatever makes an account.
-    fn has_accounts_now(&self) {
+    pub(crate) fn has_accounts_now(&self) {
         self.0.has_accounts.store(true, Ordering::SeqCst);
     }
 }
@@ -113,6 +116,10 @@ pub struct Known {
     pub role: Role,
     pub scopes: Scopes,
     pub means: Means,
+    /// What may be done with what is theirs.
+    pub mode: Mode,
+    /// Whether what they use may be counted: they don't object to it.
+    pub may_be_counted: bool,
 }
 
 impl Known {
@@ -173,11 +180,16 @@ pub async fn local(studio: &Studio) -> Result<Known, Failure> {
             *studio.gate.0.local.get_or_init(|| person)
         }
     };
+    let mut tx = studio.db.read().await?;
+    let mode = restriction::mode_in(&mut tx, person).await?;
+    let objects = objection::objects_to_counting(&mut tx, person).await?;
     Ok(Known {
         person,
         role: Role::Operator,
         scopes: Scopes::of_role(Role::Operator),
         means: Means::Local,
+        mode,
+        may_be_counted: !objects,
     })
 }
 

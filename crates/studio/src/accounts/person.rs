@@ -10,14 +10,21 @@ use serde_json::json;
 use super::password::PasswordHash;
 use super::{portrait, session};
 use crate::credits::grants::{self, GrantError, NewGrant};
-use crate::privacy::inventory::NOBODY;
-use crate::privacy::keys::{Cipher, KeyError, Place, Sealed};
+use crate::privacy::duty;
+use crate::privacy::inventory::{NOBODY, Purpose};
+use crate::privacy::keys::{Cipher, KeyError, Place, Reading, Sealed};
 use crate::privacy::log::{self, Event, Kind};
+use crate::privacy::looking::{self, Staff, View};
 use crate::{Failure, Studio};
 
-const ADDRESS: Place = Place::new("account", "address");
+pub(crate) const ADDRESS: Place = Place::new("account", "address");
+const READ_ADDRESS: Reading = ADDRESS.read_for(Purpose::Account);
+const TO_WRITE_TO: Reading = ADDRESS.read_for(Purpose::Mail);
+const TO_SEND_NEWS: Reading = ADDRESS.read_for(Purpose::News);
 pub(super) const USERNAME: Place = Place::new("account", "username");
 pub(super) const DISPLAY_NAME: Place = Place::new("account", "display_name");
+const READ_USERNAME: Reading = USERNAME.read_for(Purpose::Account);
+const READ_DISPLAY_NAME: Reading = DISPLAY_NAME.read_for(Purpose::Account);
 
 /// Somebody with an account.
 #[derive(Clone, Debug)]
@@ -115,7 +122,7 @@ pub(crate) async fn open_account(
     let made = on!(tx, conn => {
         sqlx::query(
             "INSERT INTO account (person_id, address, address_key, password_hash, of_age, \
-             age_threshold, created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             age_threshold, created_ms, active_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $7) \
              ON CONFLICT (address_key) DO NOTHING",
         )
         .bind(&id)
@@ -178,7 +185,7 @@ pub async fn by_address(studio: &Studio, address: &Address) -> Result<Option<Acc
 }
 
 /// Whose address it is. Nothing is opened for it, so that it takes as long where nobody has it.
-pub(crate) async fn id_by_address(
+pub async fn id_by_address(
     studio: &Studio,
     address: &Address,
 ) -> Result<Option<PersonId>, Failure> {
@@ -219,6 +226,24 @@ pub(crate) async fn address_of(
     tx: &mut Tx,
     person: PersonId,
 ) -> Result<Option<Address>, Failure> {
+    address_to(studio, tx, person, TO_WRITE_TO).await
+}
+
+/// The same to send news, which only who wants them gets.
+pub(crate) async fn address_for_news(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+) -> Result<Option<Address>, Failure> {
+    address_to(studio, tx, person, TO_SEND_NEWS).await
+}
+
+pub(crate) async fn address_to(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+    reading: Reading,
+) -> Result<Option<Address>, Failure> {
     let address: Option<String> = on!(tx, conn => {
         sqlx::query_scalar("SELECT address FROM account WHERE person_id = $1")
             .bind(person.to_string())
@@ -226,19 +251,32 @@ pub(crate) async fn address_of(
             .await
     })?;
     match address {
-        Some(address) => open_address(studio, person, &address).await.map(Some),
+        Some(address) => {
+            let cipher = studio.keys.of(person).await?;
+            read_address(&cipher, person, &address, reading).map(Some)
+        }
         None => Ok(None),
     }
 }
 
-/// Reads the address of an account as it is stored.
+/// Reads the address of an account as it is stored, to write to it.
 pub(crate) async fn open_address(
     studio: &Studio,
     person: PersonId,
     stored: &str,
 ) -> Result<Address, Failure> {
     let cipher = studio.keys.of(person).await?;
-    let address = cipher.open(ADDRESS, &person.to_string(), stored)?;
+    read_address(&cipher, person, stored, TO_WRITE_TO)
+}
+
+/// The same with a key that is there, and for whatever it is read.
+pub(crate) fn read_address(
+    cipher: &Cipher,
+    person: PersonId,
+    stored: &str,
+    reading: Reading,
+) -> Result<Address, Failure> {
+    let address = cipher.open(reading, &person.to_string(), stored)?;
     Address::new(address.expose()).map_err(|_| Failure::Row(format!("address of {person}")))
 }
 
@@ -266,15 +304,53 @@ pub(crate) async fn stays(tx: &mut Tx, person: PersonId) -> Result<bool, Failure
     Ok(there > 0)
 }
 
+/// What a person may do; `None` where there is no such person.
+pub async fn role_of(studio: &Studio, person: PersonId) -> Result<Option<Role>, Failure> {
+    let mut tx = studio.db.read().await?;
+    let role: Option<String> = on!(tx, conn => {
+        sqlx::query_scalar("SELECT role FROM person WHERE id = $1")
+            .bind(person.to_string())
+            .fetch_optional(conn)
+            .await
+    })?;
+    let bad = |_| Failure::Row(format!("role of {person}"));
+    role.map(|role| role.parse()).transpose().map_err(bad)
+}
+
+/// Somebody with an account, as those who run the house see them.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub person: PersonId,
+    pub address: Address,
+    pub role: Role,
+    /// As in [`Account`].
+    pub priority: i64,
+    pub created: Moment,
+}
+
+const LISTED: View = View::of(&[
+    (
+        Purpose::Account,
+        &[
+            ADDRESS,
+            Place::new("account", "created_ms"),
+            Place::new("person", "id"),
+            Place::new("person", "role"),
+        ],
+    ),
+    (Purpose::Fairness, &[Place::new("person", "tier")]),
+]);
+
 /// Everybody with an account, the oldest first, from the one after `after`.
 pub async fn list(
     studio: &Studio,
+    staff: &Staff,
     after: Option<PersonId>,
     limit: u32,
-) -> Result<Vec<Account>, Failure> {
+) -> Result<Vec<Listed>, Failure> {
     let statement =
         format!("{COLUMNS} WHERE account.person_id > $1 ORDER BY account.person_id LIMIT $2");
-    let mut tx = studio.db.read().await?;
+    let mut tx = studio.db.write().await?;
     let rows: Vec<AccountRow> = on!(tx, conn => {
         sqlx::query_as(sqlx::AssertSqlSafe(statement))
             .bind(after.map_or_else(String::new, |id| id.to_string()))
@@ -282,20 +358,29 @@ pub async fn list(
             .fetch_all(conn)
             .await
     })?;
-    drop(tx);
     let people = rows.iter().map(AccountRow::person);
-    let ciphers = studio
-        .keys
-        .of_all(people.collect::<Result<Vec<_>, _>>()?)
-        .await?;
-    let mut accounts = Vec::new();
+    let people: Vec<PersonId> = people.collect::<Result<_, _>>()?;
+    let seen = looking::look(studio, &mut tx, staff, LISTED, people.iter().copied()).await?;
+    let to_address = seen.reading(ADDRESS)?;
+    let ciphers = studio.keys.of_all(people).await?;
+    let mut listed = Vec::new();
     for row in rows {
+        let person = row.person()?;
         // Who is being erased has no key any more.
-        if let Some(cipher) = ciphers.get(&row.person()?) {
-            accounts.push(row.into_account(cipher)?);
-        }
+        let Some(cipher) = ciphers.get(&person) else {
+            continue;
+        };
+        let bad = |_| Failure::Row(format!("role of {person}"));
+        listed.push(Listed {
+            person,
+            address: read_address(cipher, person, &row.address, to_address)?,
+            role: row.role.parse().map_err(bad)?,
+            priority: -row.tier,
+            created: Moment::from_millis(row.created_ms),
+        });
     }
-    Ok(accounts)
+    tx.commit().await?;
+    Ok(listed)
 }
 
 /// Gives somebody a role. Sessions that had the former one end, so that none keeps its rights.
@@ -329,6 +414,7 @@ pub async fn set_role(studio: &Studio, person: PersonId, role: Role) -> Result<(
             .map(|done| done.rows_affected())
     })?;
     session::end_all(&mut tx, person).await?;
+    duty::end_all(studio, &mut tx, person).await?;
     let event = Event {
         kind: Kind::RoleChanged,
         person: Some(person),
@@ -376,9 +462,9 @@ impl AccountRow {
     fn into_account(self, cipher: &Cipher) -> Result<Account, Failure> {
         let row = |what: &str| Failure::Row(format!("{what} of {}", self.person_id));
         let id = &self.person_id;
-        let address = cipher.open(ADDRESS, id, &self.address)?;
-        let username = cipher.open_some(USERNAME, id, self.username.as_deref())?;
-        let name = cipher.open_some(DISPLAY_NAME, id, self.display_name.as_deref())?;
+        let address = cipher.open(READ_ADDRESS, id, &self.address)?;
+        let username = cipher.open_some(READ_USERNAME, id, self.username.as_deref())?;
+        let name = cipher.open_some(READ_DISPLAY_NAME, id, self.display_name.as_deref())?;
         Ok(Account {
             person: self.person()?,
             address: Address::new(address.expose()).map_err(|_| row("address"))?,

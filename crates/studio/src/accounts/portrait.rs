@@ -9,7 +9,9 @@ use imaging::PortraitError as BadFile;
 use outside::shelf::ShelfError;
 
 use crate::pictures::{File, aside, place_in_hand};
-use crate::privacy::keys::{KeyError, Place, shredding};
+use crate::privacy::holds::{self, Class};
+use crate::privacy::inventory::Purpose;
+use crate::privacy::keys::{KeyError, Place, Reading, shredding};
 use crate::privacy::traces;
 use crate::{Failure, Studio};
 
@@ -17,7 +19,9 @@ use crate::{Failure, Studio};
 pub(crate) const FOLDER: &str = "portraits";
 /// What a file may have that somebody sends.
 pub const MAX_BYTES: usize = 2 << 20;
-const FILE: Place = Place::new("portrait", "file");
+const FILE: Place = Place::files("portrait", FOLDER);
+const TO_SHOW: Reading = FILE.read_for(Purpose::Account);
+const TO_TAKE_ALONG: Reading = FILE.to_hand_out();
 
 #[derive(Debug, thiserror::Error)]
 pub enum PortraitError {
@@ -32,7 +36,7 @@ pub enum PortraitError {
 failures!(PortraitError);
 
 fn key(id: PortraitId) -> String {
-    format!("{FOLDER}/{id}.webp")
+    file_of(&id.to_string())
 }
 
 /// Makes a person's portrait of a file, in place of the former one.
@@ -65,6 +69,14 @@ pub async fn set(studio: &Studio, person: PersonId, bytes: Vec<u8>) -> Result<()
 
 /// Takes a person's portrait away.
 pub async fn remove(studio: &Studio, person: PersonId) -> Result<(), Failure> {
+    let mut tx = studio.db.read().await?;
+    holds::check(studio, &mut tx, person, Class::Account).await?;
+    drop(tx);
+    forget(studio, person).await
+}
+
+/// The same, also where something is held: nobody can open it any more.
+pub(crate) async fn forget(studio: &Studio, person: PersonId) -> Result<(), Failure> {
     exchange(studio, person, None).await?;
     Ok(())
 }
@@ -109,6 +121,24 @@ pub async fn file(
     person: PersonId,
     id: PortraitId,
 ) -> Result<Option<File>, Failure> {
+    read(studio, person, id, TO_SHOW).await
+}
+
+/// The same, for its person to take along.
+pub(crate) async fn original(
+    studio: &Studio,
+    person: PersonId,
+    id: PortraitId,
+) -> Result<Option<File>, Failure> {
+    read(studio, person, id, TO_TAKE_ALONG).await
+}
+
+async fn read(
+    studio: &Studio,
+    person: PersonId,
+    id: PortraitId,
+    reading: Reading,
+) -> Result<Option<File>, Failure> {
     let blob = key(id);
     let mut tx = studio.db.read().await?;
     let found: Option<String> = on!(tx, conn => {
@@ -121,21 +151,24 @@ pub async fn file(
     drop(tx);
     let Some(blob) = found else { return Ok(None) };
     Ok(Some(File {
-        bytes: open(studio, &blob).await?,
+        bytes: open(studio, &blob, reading).await?,
         format: Format::Webp,
     }))
 }
 
-async fn open(studio: &Studio, blob: &str) -> Result<Bytes, Failure> {
+async fn open(studio: &Studio, blob: &str, reading: Reading) -> Result<Bytes, Failure> {
     let id = id_of(blob).ok_or_else(|| Failure::Row("name of a portrait".to_owned()))?;
     let id = id.to_string();
     let cipher = studio.keys.object(&id).await?.only()?;
     let sealed = studio.shelf.get(blob).await?;
-    Ok(cipher.open_file(FILE, &id, sealed.into())?)
+    Ok(cipher.open_file(reading, &id, sealed.into())?)
 }
 
-/// The file of a person's portrait, whichever it is now.
-pub(crate) async fn of(studio: &Studio, person: PersonId) -> Result<Option<Bytes>, Failure> {
+/// The file of a person's portrait, whichever it is now, for them to take along.
+pub(crate) async fn of(
+    studio: &Studio,
+    person: PersonId,
+) -> Result<Option<(PortraitId, Bytes)>, Failure> {
     let mut tx = studio.db.read().await?;
     let found: Option<Option<String>> = on!(tx, conn => {
         sqlx::query_scalar("SELECT portrait FROM account WHERE person_id = $1")
@@ -145,8 +178,8 @@ pub(crate) async fn of(studio: &Studio, person: PersonId) -> Result<Option<Bytes
     })?;
     drop(tx);
     match found.flatten() {
-        Some(blob) => match open(studio, &blob).await {
-            Ok(bytes) => Ok(Some(bytes)),
+        Some(blob) => match open(studio, &blob, TO_TAKE_ALONG).await {
+            Ok(bytes) => Ok(id_of(&blob).map(|id| (id, bytes))),
             // Exchanged in this moment.
             Err(Failure::Shelf(ShelfError::Missing(_)) | Failure::Keys(KeyError::Gone(_))) => {
                 Ok(None)
@@ -178,6 +211,11 @@ pub(crate) async fn seal_earlier(
     let (person, id) = (person.parse().map_err(bad)?, id.to_string());
     let keys = studio.keys.make_object(person, id.clone(), 1).await?;
     Ok(Some(keys.only()?.seal_file(FILE, &id, bytes)))
+}
+
+/// The file of a portrait with this number.
+pub(crate) fn file_of(id: &str) -> String {
+    format!("{FOLDER}/{id}.webp")
 }
 
 /// Which portrait a key of the shelf names.

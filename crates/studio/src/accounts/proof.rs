@@ -9,11 +9,19 @@ use domain::secret::Token;
 use super::hash;
 use super::password::PasswordHash;
 use super::person::Age;
-use crate::privacy::keys::{Place, Sealed};
+use crate::privacy::inventory::Purpose;
+use crate::privacy::keys::{Place, Reading, Sealed};
 use crate::{Failure, Studio};
 
 const ADDRESS: Place = Place::new("proof", "address");
 const DETAIL: Place = Place::new("proof", "detail");
+const READ_ADDRESS: Reading = ADDRESS.read_for(Purpose::Account);
+const READ_DETAIL: Reading = DETAIL.read_for(Purpose::Account);
+/// Of a request by somebody's rights.
+const REQUEST_ADDRESS: Reading = ADDRESS.read_for(Purpose::Rights);
+const REQUEST_DETAIL: Reading = DETAIL.read_for(Purpose::Rights);
+/// Of a consent that waits to be confirmed.
+const CONSENT_DETAIL: Reading = DETAIL.read_for(Purpose::Consents);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -31,10 +39,14 @@ pub(crate) enum Kind {
     SecondFactor,
     /// The question that an authenticator answers once.
     Passkey,
+    /// Puts a request by somebody's rights into the register.
+    Request,
+    /// Confirms that whoever reads a mailbox wants news.
+    News,
 }
 
 impl Kind {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Welcome => "welcome",
             Self::SignUp => "sign_up",
@@ -43,15 +55,34 @@ impl Kind {
             Self::Vouch => "vouch",
             Self::SecondFactor => "second_factor",
             Self::Passkey => "passkey",
+            Self::Request => "request",
+            Self::News => "news",
         }
     }
 
     pub(crate) const fn lives_ms(self) -> i64 {
         const MINUTE_MS: i64 = 60 * 1_000;
         match self {
-            Self::Welcome | Self::SignUp | Self::Address => 24 * 60 * MINUTE_MS,
+            Self::Welcome | Self::SignUp | Self::Address | Self::Request | Self::News => {
+                24 * 60 * MINUTE_MS
+            }
             Self::Reset | Self::Vouch => 60 * MINUTE_MS,
             Self::SecondFactor | Self::Passkey => 10 * MINUTE_MS,
+        }
+    }
+
+    /// What its address and its detail are read for.
+    const fn readings(self) -> (Reading, Reading) {
+        match self {
+            Self::Welcome
+            | Self::SignUp
+            | Self::Reset
+            | Self::Address
+            | Self::Vouch
+            | Self::SecondFactor
+            | Self::Passkey => (READ_ADDRESS, READ_DETAIL),
+            Self::Request => (REQUEST_ADDRESS, REQUEST_DETAIL),
+            Self::News => (READ_ADDRESS, CONSENT_DETAIL),
         }
     }
 }
@@ -86,7 +117,20 @@ pub(crate) async fn open_address(
     stored: &str,
 ) -> Result<Address, Failure> {
     let cipher = studio.keys.of(person).await?;
-    let address = cipher.open(ADDRESS, token_hash, stored)?;
+    let address = cipher.open(READ_ADDRESS, token_hash, stored)?;
+    Address::new(address.expose()).map_err(|_| Failure::Row("address of a proof".to_owned()))
+}
+
+/// The same, of a request by somebody's rights that waits to be confirmed.
+pub(crate) fn open_nobodys_address(
+    studio: &Studio,
+    token_hash: &str,
+    stored: &str,
+) -> Result<Address, Failure> {
+    let address = studio
+        .keys
+        .nobody()
+        .open(REQUEST_ADDRESS, token_hash, stored)?;
     Address::new(address.expose()).map_err(|_| Failure::Row("address of a proof".to_owned()))
 }
 
@@ -103,15 +147,16 @@ struct ProofRow {
 }
 
 impl ProofRow {
-    async fn into_proof(self, studio: &Studio) -> Result<Proof, Failure> {
+    async fn into_proof(self, studio: &Studio, kind: Kind) -> Result<Proof, Failure> {
+        let (to_address, to_detail) = kind.readings();
         let row = |what: &str| Failure::Row(format!("{what} of a proof"));
         let person = self.person_id.map(|id| id.parse()).transpose();
         let person = person.map_err(|_| row("person"))?;
         let cipher = studio.keys.of_whom(person).await?;
         let id = &self.token_hash;
-        let address = cipher.open_some(ADDRESS, id, self.address.as_deref())?;
+        let address = cipher.open_some(to_address, id, self.address.as_deref())?;
         let address = address.map(|address| Address::new(address.expose()));
-        let detail = cipher.open_some(DETAIL, id, self.detail.as_deref())?;
+        let detail = cipher.open_some(to_detail, id, self.detail.as_deref())?;
         let threshold = self
             .age_threshold
             .and_then(|years| u32::try_from(years).ok());
@@ -190,7 +235,7 @@ pub(crate) async fn look(
             .await
     })?;
     match row {
-        Some(row) => row.into_proof(studio).await.map(Some),
+        Some(row) => row.into_proof(studio, kind).await.map(Some),
         None => Ok(None),
     }
 }
@@ -213,7 +258,7 @@ pub(crate) async fn take(
         .await
     })?;
     match row {
-        Some(row) => row.into_proof(studio).await.map(Some),
+        Some(row) => row.into_proof(studio, kind).await.map(Some),
         None => Ok(None),
     }
 }
@@ -261,7 +306,7 @@ pub(crate) async fn forget_nobodys(
     })?;
     let cipher = studio.keys.nobody();
     for (token_hash, written) in nobodys {
-        let written = cipher.open(ADDRESS, &token_hash, &written)?;
+        let written = cipher.open(ADDRESS.to_forget(), &token_hash, &written)?;
         if Address::new(written.expose()).is_ok_and(|to| to.folded() == address.folded()) {
             on!(tx, conn => {
                 sqlx::query("DELETE FROM proof WHERE token_hash = $1")

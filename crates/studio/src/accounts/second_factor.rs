@@ -10,12 +10,14 @@ use sha2::{Digest, Sha256};
 
 use super::{hex, person, session};
 use crate::letters::{self, Letter};
-use crate::privacy::keys::Place;
+use crate::privacy::inventory::Purpose;
+use crate::privacy::keys::{Place, Reading};
 use crate::{Failure, Studio};
 
 const SECRET_BYTES: usize = 20;
 const STEP_S: i64 = 30;
 const SECRET: Place = Place::new("totp", "secret");
+const READ_SECRET: Reading = SECRET.read_for(Purpose::Account);
 /// A clock may be this many steps off.
 const SLACK_STEPS: i64 = 1;
 pub const RECOVERY_CODES: usize = 10;
@@ -169,7 +171,7 @@ pub async fn begin(studio: &Studio, person: PersonId) -> Result<Option<Secret>, 
             .await
     })?;
     tx.commit().await?;
-    let secret = cipher.open_some(SECRET, &id, row.as_deref())?;
+    let secret = cipher.open_some(READ_SECRET, &id, row.as_deref())?;
     Ok(secret.and_then(|secret| Secret::read(secret.expose())))
 }
 
@@ -275,7 +277,7 @@ async fn take_totp(
         return Ok(false);
     };
     let cipher = studio.keys.of(person).await?;
-    let secret = cipher.open(SECRET, &person.to_string(), &secret)?;
+    let secret = cipher.open(READ_SECRET, &person.to_string(), &secret)?;
     let secret = Secret::read(secret.expose()).ok_or_else(|| Failure::Row("secret".to_owned()))?;
     let now = studio.clock.now().as_seconds().div_euclid(STEP_S);
     let mut near = now - SLACK_STEPS..=now + SLACK_STEPS;

@@ -10,8 +10,9 @@ use domain::role::{Role, Scopes};
 use domain::secret::Token;
 use serde_json::json;
 
-use super::{Known, Means, hash, minute_of, passkey, person, standing};
+use super::{Known, Means, hash, idle, minute_of, passkey, person, standing};
 use crate::privacy::log::{self, Event, Kind};
+use crate::privacy::restriction;
 use crate::{Failure, Studio};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -70,6 +71,7 @@ pub(crate) async fn begin(
         .await
         .map(|done| done.rows_affected())
     })?;
+    idle::used(studio, tx, &person.to_string()).await?;
     let means = match passkey {
         Some(_) => "passkey",
         None => "password",
@@ -88,6 +90,8 @@ struct KnownRow {
     id: String,
     person_id: String,
     role: String,
+    mode: Option<String>,
+    objects_ms: Option<i64>,
     used_ms: i64,
     confirmed_ms: i64,
     ends_ms: i64,
@@ -98,8 +102,11 @@ pub async fn find(studio: &Studio, token: &Token) -> Result<Option<Known>, Failu
     let mut tx = studio.db.read().await?;
     let row: Option<KnownRow> = on!(tx, conn => {
         sqlx::query_as(
-            "SELECT session.*, person.role FROM session \
-             JOIN person ON person.id = session.person_id WHERE token_hash = $1",
+            "SELECT session.*, person.role, restriction.mode, objection.since_ms AS objects_ms \
+             FROM session JOIN person ON person.id = session.person_id \
+             LEFT JOIN restriction ON restriction.person_id = session.person_id \
+             LEFT JOIN objection ON objection.person_id = session.person_id \
+             AND objection.purpose = 'analytics' WHERE token_hash = $1",
         )
         .bind(hash(token))
         .fetch_optional(conn)
@@ -117,6 +124,8 @@ pub async fn find(studio: &Studio, token: &Token) -> Result<Option<Known>, Failu
         person: row.person_id.parse().map_err(|_| bad("person"))?,
         role,
         scopes: Scopes::of_role(role),
+        mode: restriction::read(row.mode.as_deref())?,
+        may_be_counted: row.objects_ms.is_none(),
         means: Means::Session {
             id: row.id.parse().map_err(|_| bad("id"))?,
             confirmed: Moment::from_millis(row.confirmed_ms),
@@ -133,6 +142,7 @@ pub async fn find(studio: &Studio, token: &Token) -> Result<Option<Known>, Failu
                 .await
                 .map(|done| done.rows_affected())
         })?;
+        idle::used(studio, &mut tx, &row.person_id).await?;
         tx.commit().await?;
     }
     Ok(Some(known))
@@ -178,7 +188,8 @@ pub async fn list(studio: &Studio, person: PersonId) -> Result<Vec<Session>, Fai
                 family: row.family,
                 by: match row.passkey_id {
                     Some(id) => {
-                        let name = cipher.open_some(passkey::NAME, &id, row.passkey.as_deref())?;
+                        let name =
+                            cipher.open_some(passkey::READ_NAME, &id, row.passkey.as_deref())?;
                         By::Passkey(name.map(Personal::into_exposed))
                     }
                     None => By::Password,

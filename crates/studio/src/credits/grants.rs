@@ -13,15 +13,18 @@ use serde_json::json;
 use super::ledger::{self, Kind, Movement};
 use crate::accounts::person;
 use crate::jobs::worker::Stop;
-use crate::privacy::keys::{Cipher, KeyError, Place};
+use crate::privacy::inventory::Purpose;
+use crate::privacy::keys::{Cipher, KeyError, Place, Reading};
 use crate::privacy::log::{self, Event};
+use crate::privacy::looking::{self, Staff, View};
 use crate::{Failure, Studio};
 
 /// People whose ended grants are taken back in one go.
 const PEOPLE_AT_ONCE: i64 = 100;
 const BETWEEN_SWEEPS: Duration = Duration::from_secs(600);
 const MAX_REASON_CHARS: usize = 200;
-pub(super) const REASON: Place = Place::new("credit_grant", "reason");
+const REASON: Place = Place::new("credit_grant", "reason");
+pub(super) const READ_REASON: Reading = REASON.read_for(Purpose::Credits);
 
 /// Who gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,9 +245,24 @@ pub struct Gift {
     pub address: Option<Address>,
 }
 
+/// What operators see of what they gave.
+const GIFTS: View = View::of(&[
+    (
+        Purpose::Credits,
+        &[
+            Place::new("credit_grant", "credits"),
+            Place::new("credit_grant", "remaining"),
+            REASON,
+            Place::new("credit_grant", "created_ms"),
+            Place::new("credit_grant", "ends_ms"),
+        ],
+    ),
+    (Purpose::Account, &[person::ADDRESS]),
+]);
+
 /// What operators gave, newest first.
-pub async fn gifts(studio: &Studio, limit: u32) -> Result<Vec<Gift>, Failure> {
-    let mut tx = studio.db.read().await?;
+pub async fn gifts(studio: &Studio, staff: &Staff, limit: u32) -> Result<Vec<Gift>, Failure> {
+    let mut tx = studio.db.write().await?;
     let rows: Vec<GiftRow> = on!(tx, conn => {
         sqlx::query_as(
             "SELECT credit_grant.*, account.address FROM credit_grant \
@@ -255,27 +273,32 @@ pub async fn gifts(studio: &Studio, limit: u32) -> Result<Vec<Gift>, Failure> {
         .fetch_all(conn)
         .await
     })?;
-    drop(tx);
+    let bad = |_| Failure::Row("person of a grant".to_owned());
+    let whose = rows.iter().map(|row| row.grant.person_id.parse());
+    let whose: Vec<PersonId> = whose.collect::<Result<_, _>>().map_err(bad)?;
+    let seen = looking::look(studio, &mut tx, staff, GIFTS, whose.iter().copied()).await?;
+    let (to_reason, to_address) = (seen.reading(REASON)?, seen.reading(person::ADDRESS)?);
     let mut gifts = Vec::new();
-    for GiftRow { grant, address } in rows {
-        let bad = |_| Failure::Row(format!("person of {}", grant.id));
-        let person = grant.person_id.parse().map_err(bad)?;
+    for (GiftRow { grant, address }, person) in rows.into_iter().zip(whose) {
         gifts.push(match studio.keys.of(person).await {
             Ok(cipher) => Gift {
                 address: match address {
-                    Some(stored) => Some(person::open_address(studio, person, &stored).await?),
+                    Some(stored) => {
+                        Some(person::read_address(&cipher, person, &stored, to_address)?)
+                    }
                     None => None,
                 },
-                grant: grant.into_grant(Some(&cipher))?,
+                grant: grant.into_grant(Some(&cipher), to_reason)?,
             },
             // Whoever got it was forgotten; that it was given stays in the books.
             Err(KeyError::Gone(_)) => Gift {
                 address: None,
-                grant: grant.into_grant(None)?,
+                grant: grant.into_grant(None, to_reason)?,
             },
             Err(error) => return Err(error.into()),
         });
     }
+    tx.commit().await?;
     Ok(gifts)
 }
 
@@ -301,7 +324,7 @@ pub async fn open_grants(studio: &Studio, person: PersonId) -> Result<Vec<Grant>
     drop(tx);
     let cipher = studio.keys.of(person).await?;
     rows.into_iter()
-        .map(|row| row.into_grant(Some(&cipher)))
+        .map(|row| row.into_grant(Some(&cipher), READ_REASON))
         .collect()
 }
 
@@ -319,12 +342,12 @@ struct GrantRow {
 
 impl GrantRow {
     /// Without a key, without its reason.
-    fn into_grant(self, cipher: Option<&Cipher>) -> Result<Grant, Failure> {
+    fn into_grant(self, cipher: Option<&Cipher>, reading: Reading) -> Result<Grant, Failure> {
         let bad = |_| Failure::Row(format!("grant {}", self.id));
         let reason = match cipher {
             // Blanked where its person was forgotten.
             Some(cipher) if !self.reason.is_empty() => {
-                cipher.open(REASON, &self.id, &self.reason)?.into_exposed()
+                cipher.open(reading, &self.id, &self.reason)?.into_exposed()
             }
             _ => String::new(),
         };

@@ -22,6 +22,9 @@ pub(crate) use hold::of_job;
 pub use hold::{Charge, Held, NewHold, Refusal, hold, settle};
 pub use price::{Operation, Price, PriceList, Quote};
 
+use crate::privacy::inventory::Purpose;
+use crate::privacy::keys::Place;
+use crate::privacy::looking::{self, Staff, View};
 use crate::{Failure, Studio};
 
 /// What a person has.
@@ -31,6 +34,21 @@ pub struct Balance {
     pub available: Credits,
     /// Put aside for jobs that are not over yet.
     pub held: Credits,
+}
+
+/// What those who give credits see of what somebody has.
+const BALANCE: View = View::of(&[(Purpose::Credits, &[Place::new("balance", "available")])]);
+
+/// What somebody else has now, for those who run the house.
+pub async fn balance_of_other(
+    studio: &Studio,
+    staff: &Staff,
+    person: PersonId,
+) -> Result<Option<Balance>, Failure> {
+    let mut tx = studio.db.write().await?;
+    looking::look(studio, &mut tx, staff, BALANCE, [person]).await?;
+    tx.commit().await?;
+    balance(studio, person).await
 }
 
 /// What a person has now; `None` where nothing is metered. Grants that ended are no longer in it.

@@ -7,7 +7,7 @@ use domain::ids::{EntryId, GrantId, JobId, PersonId};
 use domain::model::ModelName;
 use domain::prompt::Prompt;
 
-use super::grants::REASON;
+use super::grants::READ_REASON;
 use super::ledger::Kind;
 use crate::jobs::{self, Page};
 use crate::{Failure, Studio};
@@ -143,14 +143,16 @@ async fn read(studio: &Studio, person: PersonId, rows: Vec<Row>) -> Result<Vec<L
     let mut lines = Vec::new();
     for mut row in rows {
         if let (Some(id), Some(reason)) = (&row.grant_id, &row.reason) {
-            row.reason = Some(cipher.open(REASON, id, reason)?.into_exposed());
+            row.reason = Some(cipher.open(READ_REASON, id, reason)?.into_exposed());
         }
         let keys = row.job_id.as_ref().and_then(|id| keys.get(id));
         row.prompt = match (&row.job_id, &row.prompt, keys) {
-            (Some(id), Some(words), Some(keys)) => {
-                Some(keys.words()?.open(jobs::PROMPT, id, words)?.into_exposed())
-            }
-            // Its words were deleted in this moment.
+            (Some(id), Some(words), Some(keys)) if !words.is_empty() => Some(
+                keys.words()?
+                    .open(jobs::READ_PROMPT, id, words)?
+                    .into_exposed(),
+            ),
+            // Its words were deleted, or it was private.
             _ => None,
         };
         lines.push(row.into_line()?);

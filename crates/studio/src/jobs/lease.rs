@@ -8,6 +8,7 @@ use super::Job;
 use super::nodes::Notice;
 use crate::credits;
 use crate::jobs;
+use crate::privacy::keeping;
 use crate::{Failure, Studio, failpoint};
 
 /// Says that these jobs are still being drawn here. Gives those that no longer are ours: cancelled,
@@ -91,6 +92,7 @@ pub async fn reclaim(studio: &Studio, which: Abandoned) -> Result<u64, Failure> 
             .parse()
             .map_err(|_| Failure::Row(format!("job id {id:?}")))?;
         credits::settle(studio, &mut tx, id, 0).await?;
+        keeping::forget_words(&mut tx, &id.to_string()).await?;
     }
     let again = on!(tx, conn => {
         sqlx::query(

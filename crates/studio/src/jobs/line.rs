@@ -6,12 +6,14 @@
 //! Vin and Cheng, 1996) with pictures as the unit. Tiers come before turns: they are an operator's
 //! setting, and everybody has the same unless one was changed.
 
-use db::{Tx, on};
+use db::{Db, Tx, on};
 use domain::clock::Moment;
 use domain::ids::{JobId, PersonId};
 use serde_json::json;
 
+use crate::privacy::keeping::Keep;
 use crate::privacy::log::{self, Event, Kind};
+use crate::privacy::restriction::{self, Operation};
 use crate::{Failure, Limits, Studio};
 
 /// Where a job stands in the line.
@@ -19,6 +21,8 @@ use crate::{Failure, Limits, Studio};
 pub(crate) struct Place {
     pub(crate) tier: i64,
     pub(crate) turn: i64,
+    /// How long the person wants to keep what is drawn.
+    pub(crate) keep: Keep,
 }
 
 /// Why a job may not join the line now.
@@ -32,6 +36,8 @@ pub enum NotNow {
     TooFast { retry_after_s: u32 },
     /// What the person ordered so far is being forgotten, or the person is.
     Erasing,
+    /// The account is restricted.
+    Restricted,
 }
 
 /// How many more orders a person may place now.
@@ -54,18 +60,21 @@ pub(crate) async fn join(
     pictures: u32,
     now: Moment,
 ) -> Result<Result<Place, NotNow>, Failure> {
-    let there: Option<(i64, i64, i64)> = on!(tx, conn => {
+    let there: Option<(i64, i64, i64, Option<i64>)> = on!(tx, conn => {
         sqlx::query_as(
             "UPDATE person SET turn = turn WHERE id = $1 AND erasure_id IS NULL \
-             RETURNING turn, tier, paced_until_ms",
+             RETURNING turn, tier, paced_until_ms, kept_ms",
         )
         .bind(person.to_string())
         .fetch_optional(conn)
         .await
     })?;
-    let Some((turn, tier, paced_until_ms)) = there else {
+    let Some((turn, tier, paced_until_ms, kept_ms)) = there else {
         return Ok(Err(NotNow::Erasing));
     };
+    if !Operation::Order.is_done_in(restriction::mode_in(tx, person).await?) {
+        return Ok(Err(NotNow::Restricted));
+    }
     let pacing = Pacing::of(limits);
     let paced_until_ms = match pacing.next(paced_until_ms, now) {
         Ok(next) => next,
@@ -96,7 +105,8 @@ pub(crate) async fn join(
             .await
             .map(|done| done.rows_affected())
     })?;
-    Ok(Ok(Place { tier, turn }))
+    let keep = Keep::of_stored(kept_ms);
+    Ok(Ok(Place { tier, turn, keep }))
 }
 
 async fn not_now(
@@ -139,6 +149,23 @@ const MAX_JOINING: i64 = 1_000;
 pub(crate) enum Joining {
     Together,
     Alone,
+}
+
+/// Remembers how far the transaction is before a job joins the line together with others, or goes back there
+/// before it joins alone: with what was written since, its part in the others' lock is given up, without which
+/// two of them would wait for each other.
+pub(crate) async fn mark(db: &Db, tx: &mut Tx, joining: Joining) -> Result<(), Failure> {
+    if !db.is_shared() {
+        return Ok(());
+    }
+    let statement = match joining {
+        Joining::Together => "SAVEPOINT joining",
+        Joining::Alone => "ROLLBACK TO SAVEPOINT joining",
+    };
+    on!(tx, conn => {
+        sqlx::query(statement).execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    Ok(())
 }
 
 /// What the last look at the line says, before a job is in it.

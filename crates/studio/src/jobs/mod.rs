@@ -5,6 +5,7 @@
 pub mod lease;
 pub mod line;
 pub mod nodes;
+pub mod outcome;
 pub mod progress;
 pub mod queue;
 pub mod repeat;
@@ -25,13 +26,21 @@ use self::progress::{Progress, Sketch};
 use self::queue::NewJob;
 use crate::credits::{self, Charge};
 use crate::pictures::{self, Picture};
-use crate::privacy::keys::{ObjectKeys, Place};
+use crate::privacy::holds::{self, Class};
+use crate::privacy::inventory::Purpose;
+use crate::privacy::keeping::Keep;
+use crate::privacy::keys::{ObjectKeys, Place, Reading};
 use crate::{Failure, Studio};
 
 pub(crate) const PROMPT: Place = Place::new("job", "prompt");
 pub(crate) const NEGATIVE_PROMPT: Place = Place::new("job", "negative_prompt");
 pub(crate) const UNKNOWN_WORDS: Place = Place::new("job", "unknown_words");
 pub(crate) const ERROR_MESSAGE: Place = Place::new("job", "error_message");
+/// Drawn, and shown to whoever ordered it.
+pub(crate) const READ_PROMPT: Reading = PROMPT.read_for(Purpose::Drawing);
+const READ_NEGATIVE_PROMPT: Reading = NEGATIVE_PROMPT.read_for(Purpose::Drawing);
+const READ_UNKNOWN_WORDS: Reading = UNKNOWN_WORDS.read_for(Purpose::Drawing);
+const READ_ERROR_MESSAGE: Reading = ERROR_MESSAGE.read_for(Purpose::Drawing);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -83,7 +92,8 @@ pub struct Job {
     pub person: PersonId,
     pub state: State,
     pub model: ModelName,
-    pub prompt: Prompt,
+    /// `None` where it is forgotten: the order was private, and is over.
+    pub prompt: Option<Prompt>,
     pub negative_prompt: Option<Prompt>,
     pub size: Size,
     pub count: u32,
@@ -100,6 +110,10 @@ pub struct Job {
     pub(crate) claims: i64,
     /// Jobs that come before this one, where it waits.
     pub ahead: u32,
+    /// Its words are forgotten when it is over.
+    pub is_private: bool,
+    /// How long its pictures are kept.
+    pub keep: Keep,
     /// Words that the model left out.
     pub unknown_words: Vec<String>,
     /// Why it failed, or why some of its pictures are missing.
@@ -148,6 +162,7 @@ pub(crate) async fn new(
     studio: &Studio,
     new: NewJob,
     charge: Option<Charge>,
+    keep: Keep,
 ) -> Result<Job, Failure> {
     let mut tx = studio.db.read().await?;
     let ahead = line::ahead(&mut tx, &new.id.to_string()).await?;
@@ -156,7 +171,7 @@ pub(crate) async fn new(
         person: new.person,
         state: State::Queued,
         model: new.model,
-        prompt: new.prompt,
+        prompt: Some(new.prompt),
         negative_prompt: new.negative_prompt,
         size: new.size,
         count: new.count,
@@ -168,6 +183,8 @@ pub(crate) async fn new(
         attempts: 0,
         claims: 0,
         ahead,
+        is_private: new.is_private,
+        keep,
         unknown_words: Vec::new(),
         error: None,
         created: new.created,
@@ -285,6 +302,18 @@ pub enum Removal {
 
 /// Removes a job that is over, its words and its pictures: the rows at once, the files right after.
 pub async fn remove(studio: &Studio, person: PersonId, id: JobId) -> Result<Removal, Failure> {
+    let mut tx = studio.db.read().await?;
+    holds::check(studio, &mut tx, person, Class::Orders).await?;
+    drop(tx);
+    forget(studio, person, id).await
+}
+
+/// The same, also where something is held: nobody can open it any more.
+pub(crate) async fn forget(
+    studio: &Studio,
+    person: PersonId,
+    id: JobId,
+) -> Result<Removal, Failure> {
     match queue::remove(studio, person, id).await? {
         queue::Removed::Gone { blobs } => {
             pictures::delete_files(studio, &blobs).await?;
@@ -346,28 +375,70 @@ pub(crate) struct JobRow {
     pub(crate) tier: i64,
     pub(crate) turn: i64,
     claims: i64,
+    kept_ms: Option<i64>,
+    private: i64,
 }
 
+/// What of a job can be read with the key of its words alone.
+#[derive(Default)]
+struct Said {
+    prompt: Option<Prompt>,
+    negative_prompt: Option<Prompt>,
+    unknown_words: Vec<String>,
+    error: Option<JobError>,
+}
+
+/// Where the words are forgotten, what the model said of them is as well.
+const FORGOTTEN: &str = "It could not be drawn. It was private, so its words and what went wrong with \
+    them are forgotten. Nothing was charged for what is missing. Order it anew.";
+
 impl JobRow {
+    fn words(&self, keys: &ObjectKeys) -> Result<Said, Failure> {
+        let row = |what: &str| Failure::Row(format!("{what} of {}", self.id));
+        let code = self.error_code.clone();
+        if self.prompt.is_empty() {
+            let forgotten = |code| JobError {
+                code,
+                message: FORGOTTEN.to_owned(),
+            };
+            return Ok(Said {
+                error: code.map(forgotten),
+                ..Said::default()
+            });
+        }
+        let cipher = keys.words()?;
+        let words = |reading: Reading, stored: &str| {
+            let text = cipher.open(reading, &self.id, stored)?;
+            Prompt::new(text.expose()).map_err(|_| row("prompt"))
+        };
+        let unknown_words = cipher.open(READ_UNKNOWN_WORDS, &self.id, &self.unknown_words)?;
+        let negative = self.negative_prompt.as_deref();
+        let message =
+            cipher.open_some(READ_ERROR_MESSAGE, &self.id, self.error_message.as_deref())?;
+        Ok(Said {
+            prompt: Some(words(READ_PROMPT, &self.prompt)?),
+            negative_prompt: negative
+                .map(|text| words(READ_NEGATIVE_PROMPT, text))
+                .transpose()?,
+            unknown_words: serde_json::from_str(unknown_words.expose())
+                .map_err(|_| row("words"))?,
+            error: code.zip(message).map(|(code, message)| JobError {
+                code,
+                message: message.into_exposed(),
+            }),
+        })
+    }
+
     pub(crate) fn into_job(self, keys: &ObjectKeys) -> Result<Job, Failure> {
         let row = |what: &str| Failure::Row(format!("{what} of {}", self.id));
         let number = |n: i64, what: &str| u32::try_from(n).map_err(|_| row(what));
-        let cipher = keys.words()?;
-        let words = |place: Place, stored: &str| {
-            let text = cipher.open(place, &self.id, stored)?;
-            Prompt::new(text.expose()).map_err(|_| row("prompt"))
-        };
-        let unknown_words = cipher.open(UNKNOWN_WORDS, &self.id, &self.unknown_words)?;
-        let negative = self.negative_prompt.as_deref();
-        let message = cipher.open_some(ERROR_MESSAGE, &self.id, self.error_message.as_deref())?;
+        let said = self.words(keys)?;
         Ok(Job {
             id: self.id.parse().map_err(|_| row("id"))?,
             person: self.person_id.parse().map_err(|_| row("person"))?,
             state: self.state.parse()?,
-            prompt: words(PROMPT, &self.prompt)?,
-            negative_prompt: negative
-                .map(|text| words(NEGATIVE_PROMPT, text))
-                .transpose()?,
+            prompt: said.prompt,
+            negative_prompt: said.negative_prompt,
             size: Size {
                 width: number(self.width, "width")?,
                 height: number(self.height, "height")?,
@@ -385,15 +456,10 @@ impl JobRow {
             attempts: number(self.attempts, "attempts")?,
             claims: self.claims,
             ahead: 0,
-            unknown_words: serde_json::from_str(unknown_words.expose())
-                .map_err(|_| row("words"))?,
-            error: match (&self.error_code, message) {
-                (Some(code), Some(message)) => Some(JobError {
-                    code: code.clone(),
-                    message: message.into_exposed(),
-                }),
-                _ => None,
-            },
+            is_private: self.private != 0,
+            keep: Keep::of_stored(self.kept_ms),
+            unknown_words: said.unknown_words,
+            error: said.error,
             created: Moment::from_millis(self.created_ms),
             started: self.started_ms.map(Moment::from_millis),
             finished: self.finished_ms.map(Moment::from_millis),

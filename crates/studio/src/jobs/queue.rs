@@ -13,16 +13,18 @@ use domain::model::ModelName;
 use domain::picture::Size;
 use domain::prompt::Prompt;
 
-use super::line::{self, Joining, LastLook, NotNow};
+use super::line::{self, Joining, LastLook, NotNow, Place};
 use super::nodes::Notice;
 use super::repeat::{self, Name};
 use super::words::Words;
-use super::{Job, JobError, JobRow, State};
+use super::{Job, JobRow, State};
 use crate::credits::{self, Charge, Held, NewHold, Quote, Refusal};
-use crate::pictures::{self, NewPicture};
+use crate::pictures;
+use crate::privacy::keeping::{self, Keep};
 use crate::privacy::keys::{ObjectKeys, Sealed, shredding};
+use crate::privacy::restriction::Operation;
 use crate::privacy::traces;
-use crate::{Failure, Studio, failpoint, jobs};
+use crate::{Failure, Studio, failpoint};
 
 /// An order that was checked and may be written down.
 #[derive(Clone, Debug)]
@@ -40,6 +42,10 @@ pub struct NewJob {
     /// Seeds of the pictures that are varied, eldest first.
     pub ancestors: Vec<u32>,
     pub previews: u32,
+    /// How long its pictures are kept; `None` as its person chose for all.
+    pub keep: Option<Keep>,
+    /// Its words are forgotten when it is over.
+    pub is_private: bool,
     /// The API key with which it was ordered.
     pub key: Option<KeyId>,
     pub quote: Quote,
@@ -48,8 +54,11 @@ pub struct NewJob {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enqueued {
-    /// With what it costs, where it is not free.
-    Accepted(Option<Charge>),
+    Accepted {
+        /// What it costs, where it is not free.
+        charge: Option<Charge>,
+        keep: Keep,
+    },
     /// Another request of the same name came first.
     Known,
     /// Not now: too much waits already.
@@ -65,42 +74,61 @@ pub async fn enqueue(
     name: Option<&Name>,
 ) -> Result<Enqueued, Failure> {
     let words = Words::of(job, keys)?;
+    let mut tx = studio.db.write().await?;
+    let joined = line::join(&mut tx, &studio.limits, job.person, job.count, job.created).await?;
+    let place = match joined {
+        Ok(place) => place,
+        Err(why) => return Ok(Enqueued::NotNow(why)),
+    };
+    if let Some(name) = name
+        && repeat::is_known(studio, &mut tx, job.person, name).await?
+    {
+        return Ok(Enqueued::Known);
+    }
     for joining in [Joining::Together, Joining::Alone] {
-        if let Some(enqueued) = join(studio, job, &words, name, joining).await? {
-            return Ok(enqueued);
+        // Whoever has to join alone begins anew, but keeps the person's row: a request that repeats this
+        // one must not pass it.
+        line::mark(&studio.db, &mut tx, joining).await?;
+        let Some(enqueued) = write(studio, &mut tx, job, &words, name, &place, joining).await?
+        else {
+            continue;
+        };
+        if matches!(enqueued, Enqueued::Accepted { .. }) {
+            tx.tell(&Notice::Arrived.text()).await?;
+            failpoint::here("enqueue-uncommitted");
+            tx.commit().await?;
+            failpoint::here("enqueue-committed");
         }
+        return Ok(enqueued);
     }
     Err(Failure::Row(
         "the line, crowded for who was alone".to_owned(),
     ))
 }
 
-/// `None` where the job has to join the line alone: then nothing was written.
-async fn join(
+/// Writes a job down that has its place; `None` where it has to join the line alone.
+async fn write(
     studio: &Studio,
+    tx: &mut Tx,
     job: &NewJob,
     words: &Words,
     name: Option<&Name>,
+    place: &Place,
     joining: Joining,
 ) -> Result<Option<Enqueued>, Failure> {
-    let mut tx = studio.db.write().await?;
-    let joined = line::join(&mut tx, &studio.limits, job.person, job.count, job.created).await?;
-    let place = match joined {
-        Ok(place) => place,
-        Err(why) => return Ok(Some(Enqueued::NotNow(why))),
+    let of_all = if job.is_private {
+        Keep::For(keeping::PRIVATE_MS)
+    } else {
+        place.keep
     };
-    if let Some(name) = name
-        && repeat::is_known(studio, &mut tx, job.person, name).await?
-    {
-        return Ok(Some(Enqueued::Known));
-    }
+    let keep = job.keep.unwrap_or(of_all);
     on!(tx, conn => {
         sqlx::query(
             "INSERT INTO job (id, person_id, state, model, prompt, negative_prompt, width, height, \
              count, steps, guidance, seed, ancestors, previews, attempts, unknown_words, created_ms, \
-             tier, turn) \
+             tier, turn, kept_ms, private) \
              VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, \
-             $17)",
+             $17, $18, $19)",
         )
         .bind(job.id.to_string())
         .bind(job.person.to_string())
@@ -119,12 +147,14 @@ async fn join(
         .bind(job.created.as_millis())
         .bind(place.tier)
         .bind(place.turn)
+        .bind(keep.stored())
+        .bind(i64::from(job.is_private))
         .execute(conn)
         .await
         .map(|done| done.rows_affected())
     })?;
     if let Some(name) = name
-        && !repeat::remember(studio, &mut tx, job.person, job.id, name).await?
+        && !repeat::remember(studio, tx, job.person, job.id, name).await?
     {
         return Ok(Some(Enqueued::Known));
     }
@@ -135,7 +165,7 @@ async fn join(
         model: &job.model,
         quote: job.quote,
     };
-    let charge = match credits::hold(studio, &mut tx, &hold).await? {
+    let charge = match credits::hold(studio, tx, &hold).await? {
         Held::Free => None,
         Held::Held => Some(Charge {
             price: job.quote.price,
@@ -146,17 +176,13 @@ async fn join(
     };
     // Where others write at the same time, they were not counted before.
     if studio.db.is_shared() {
-        match line::look(&mut tx, &studio.limits, joining, job.created).await? {
+        match line::look(tx, &studio.limits, joining, job.created).await? {
             LastLook::Joined => {}
             LastLook::Crowded => return Ok(None),
             LastLook::Full(why) => return Ok(Some(Enqueued::NotNow(why))),
         }
     }
-    tx.tell(&Notice::Arrived.text()).await?;
-    failpoint::here("enqueue-uncommitted");
-    tx.commit().await?;
-    failpoint::here("enqueue-committed");
-    Ok(Some(Enqueued::Accepted(charge)))
+    Ok(Some(Enqueued::Accepted { charge, keep }))
 }
 
 /// Jobs that are looked at for one batch.
@@ -257,6 +283,7 @@ async fn end_unreadable(studio: &Studio, tx: &mut Tx, row: &JobRow) -> Result<()
         .map(|done| done.rows_affected())
     })?;
     if ended > 0 {
+        keeping::forget_words(tx, &row.id).await?;
         credits::settle(studio, tx, id, 0).await?;
         tx.tell(&Notice::Cancelled(id).text()).await?;
     }
@@ -268,12 +295,14 @@ async fn batch(
     max_running_each: u32,
     max_pictures: impl Fn(&ModelName) -> usize,
 ) -> Result<Vec<JobRow>, Failure> {
+    let is_refused = Operation::Draw.is_refused_to("person_id");
+    let next = format!(
+        "SELECT * FROM job WHERE state = 'queued' AND person_id NOT IN \
+         (SELECT person_id FROM job WHERE state = 'drawing' GROUP BY person_id HAVING COUNT(*) >= $1) \
+         AND NOT {is_refused} ORDER BY tier, turn, created_ms, id LIMIT $2"
+    );
     let first: Vec<JobRow> = on!(tx, conn => {
-        sqlx::query_as(
-            "SELECT * FROM job WHERE state = 'queued' AND person_id NOT IN \
-             (SELECT person_id FROM job WHERE state = 'drawing' GROUP BY person_id HAVING COUNT(*) >= $1) \
-             ORDER BY tier, turn, created_ms, id LIMIT $2",
-        )
+        sqlx::query_as(sqlx::AssertSqlSafe(next))
         .bind(i64::from(max_running_each))
         .bind(MAX_LOOKED_AT)
         .fetch_all(conn)
@@ -282,11 +311,13 @@ async fn batch(
     let Some(head) = first.first() else {
         return Ok(Vec::new());
     };
+    let neighbours = format!(
+        "SELECT * FROM job WHERE state = 'queued' AND tier = $1 AND turn = $2 AND model = $3 \
+         AND width = $4 AND height = $5 AND steps = $6 AND NOT {is_refused} \
+         ORDER BY created_ms, id LIMIT $7"
+    );
     let same_turn: Vec<JobRow> = on!(tx, conn => {
-        sqlx::query_as(
-            "SELECT * FROM job WHERE state = 'queued' AND tier = $1 AND turn = $2 AND model = $3 \
-             AND width = $4 AND height = $5 AND steps = $6 ORDER BY created_ms, id LIMIT $7",
-        )
+        sqlx::query_as(sqlx::AssertSqlSafe(neighbours))
         .bind(head.tier)
         .bind(head.turn)
         .bind(&head.model)
@@ -323,130 +354,12 @@ async fn batch(
     Ok(taken)
 }
 
-/// What a job brought.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    pub pictures: Vec<NewPicture>,
-    pub unknown_words: Vec<String>,
-    /// Why pictures are missing, where some are.
-    pub error: Option<JobError>,
-}
-
-/// What became of a job that was drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finished {
-    Recorded,
-    /// Nobody waits for it any more, and whoever asked for it may come again: it ends as cancelled,
-    /// and is drawn anew for whoever comes.
-    GivenUp,
-    /// Its claim no longer counts, because it was cancelled meanwhile or its lease ended: nothing is
-    /// recorded.
-    Lost,
-}
-
-impl Outcome {
-    #[must_use]
-    pub const fn state(&self) -> State {
-        if self.pictures.is_empty() {
-            State::Failed
-        } else {
-            State::Done
-        }
+/// Shreds the keys of what was private, once that is committed.
+pub(super) async fn words_are_gone(studio: &Studio) -> Result<(), Failure> {
+    if shredding::carry_out(studio).await? > 0 {
+        traces::are_left();
     }
-}
-
-/// Records what jobs brought that were drawn together: all of them, or none where it fails. The jobs
-/// stand in the order in which they were claimed.
-pub async fn finish(studio: &Studio, drawn: &[(&Job, Outcome)]) -> Result<Vec<Finished>, Failure> {
-    let ids: Vec<String> = drawn.iter().map(|(job, _)| job.id.to_string()).collect();
-    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let keys = studio.keys.objects(&ids).await?;
-    let mut tx = studio.db.write().await?;
-    let mut ends = Vec::new();
-    for (job, _) in drawn {
-        ends.push(match repeat::forget_if_left(&mut tx, job).await? {
-            true => Finished::GivenUp,
-            false => Finished::Recorded,
-        });
-    }
-    for ((job, outcome), end) in drawn.iter().zip(&mut ends) {
-        let cancelled = Outcome::default();
-        let (state, outcome) = match end {
-            Finished::GivenUp => (State::Cancelled, &cancelled),
-            _ => (outcome.state(), outcome),
-        };
-        let is_ended = match keys.get(&job.id.to_string()) {
-            Some(keys) => end_drawn(studio, &mut tx, (job, keys), state, outcome).await?,
-            None => false,
-        };
-        if !is_ended {
-            *end = Finished::Lost;
-        }
-    }
-    let mut to_settle: Vec<_> = drawn.iter().zip(&ends).collect();
-    // In the same order for everybody, lest two wait for each other's balances.
-    to_settle.sort_by_key(|((job, _), _)| (job.person, job.id));
-    for ((job, outcome), end) in to_settle {
-        let (delivered, notice) = match end {
-            Finished::Recorded => (outcome.pictures.len(), Notice::Over(job.id)),
-            Finished::GivenUp => (0, Notice::Cancelled(job.id)),
-            Finished::Lost => continue,
-        };
-        let delivered = u32::try_from(delivered).unwrap_or(u32::MAX);
-        credits::settle(studio, &mut tx, job.id, delivered).await?;
-        tx.tell(&notice.text()).await?;
-    }
-    let is_given_up = ends.contains(&Finished::GivenUp);
-    failpoint::here("finish-uncommitted");
-    if is_given_up {
-        failpoint::here("give-up-uncommitted");
-    }
-    tx.commit().await?;
-    failpoint::here("finish-committed");
-    if is_given_up {
-        failpoint::here("give-up-committed");
-    }
-    Ok(ends)
-}
-
-/// Ends a job that this claim has drawn, and writes its pictures down; `false` where the claim no
-/// longer counts.
-async fn end_drawn(
-    studio: &Studio,
-    tx: &mut Tx,
-    (job, keys): (&Job, &ObjectKeys),
-    state: State,
-    outcome: &Outcome,
-) -> Result<bool, Failure> {
-    let (cipher, id) = (keys.words()?, job.id.to_string());
-    let words = serde_json::to_string(&outcome.unknown_words).unwrap_or_else(|_| "[]".to_owned());
-    let words = cipher.seal(jobs::UNKNOWN_WORDS, &id, &words);
-    let error = outcome.error.as_ref();
-    let message = error.map(|error| cipher.seal(jobs::ERROR_MESSAGE, &id, &error.message));
-    let changed = on!(tx, conn => {
-        sqlx::query(
-            "UPDATE job SET state = $2, unknown_words = $3, error_code = $4, error_message = $5, \
-             finished_ms = $6, worker = NULL, lease_until_ms = NULL \
-             WHERE id = $1 AND state = 'drawing' AND claims = $7",
-        )
-        .bind(&id)
-        .bind(state.name())
-        .bind(words.as_str())
-        .bind(error.map(|error| error.code.as_str()))
-        .bind(message.as_ref().map(Sealed::as_str))
-        .bind(studio.clock.now().as_millis())
-        .bind(job.claims)
-        .execute(conn)
-        .await
-        .map(|done| done.rows_affected())
-    })?;
-    if changed == 0 {
-        return Ok(false);
-    }
-    for picture in &outcome.pictures {
-        pictures::insert(tx, picture).await?;
-    }
-    Ok(true)
+    Ok(())
 }
 
 /// Marks a person's job as cancelled; `false` where it was over already or is not theirs.
@@ -459,6 +372,7 @@ pub async fn cancel(studio: &Studio, person: PersonId, id: JobId) -> Result<bool
     failpoint::here("cancel-uncommitted");
     tx.commit().await?;
     failpoint::here("cancel-committed");
+    words_are_gone(studio).await?;
     Ok(true)
 }
 
@@ -479,6 +393,7 @@ pub async fn abandon(
     // What was over already keeps its name: whoever comes again gets the answer.
     if cancelled {
         tx.commit().await?;
+        words_are_gone(studio).await?;
     }
     Ok(cancelled)
 }
@@ -505,6 +420,7 @@ pub(crate) async fn end_unfinished(
     let Some((attempts, count)) = cancelled else {
         return Ok(false);
     };
+    keeping::forget_words(tx, &id.to_string()).await?;
     if attempts == 0 {
         let count = u32::try_from(count).unwrap_or(0);
         line::give_back(tx, person, count).await?;
@@ -512,6 +428,37 @@ pub(crate) async fn end_unfinished(
     credits::settle(studio, tx, id, 0).await?;
     tx.tell(&Notice::Cancelled(id).text()).await?;
     Ok(true)
+}
+
+/// Cancels whatever of a person waits or is being drawn; gives those jobs, which the board does not know
+/// of yet. The person's row is locked.
+pub(crate) async fn end_all(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+) -> Result<Vec<JobId>, Failure> {
+    let mut ids: Vec<String> = Vec::new();
+    // One after the other, since each has an index of its own.
+    for state in [State::Queued, State::Drawing] {
+        ids.extend::<Vec<String>>(on!(tx, conn => {
+            sqlx::query_scalar("SELECT id FROM job WHERE person_id = $1 AND state = $2")
+                .bind(person.to_string())
+                .bind(state.name())
+                .fetch_all(conn)
+                .await
+        })?);
+    }
+    ids.sort();
+    let mut ended = Vec::new();
+    for id in &ids {
+        let id = id
+            .parse()
+            .map_err(|_| Failure::Row(format!("job id {id:?}")))?;
+        if end_unfinished(studio, tx, person, id).await? {
+            ended.push(id);
+        }
+    }
+    Ok(ended)
 }
 
 /// Removes a person's job that is over, with the rows of its pictures, whose files are then the

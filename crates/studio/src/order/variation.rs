@@ -51,15 +51,18 @@ pub(super) async fn fill_in(
         );
         return Err(invalid("size", "invalid_value", message));
     }
+    if form.prompt.0.is_empty() && job.prompt.is_none() {
+        let message = "This picture was drawn in private, and its words are forgotten. Give words in \
+                       prompt, or vary another picture.";
+        return Err(invalid("prompt", "empty_string", message.to_owned()));
+    }
     let mut ancestors = job.ancestors;
     ancestors.push(picture.seed);
-    let says_nothing = form.prompt.0.is_empty();
     let prose = |words: &domain::prompt::Prompt| Prose(words.expose().to_owned());
     Ok(OrderForm {
-        prompt: if says_nothing {
-            prose(&job.prompt)
-        } else {
-            form.prompt
+        prompt: match &job.prompt {
+            Some(words) if form.prompt.0.is_empty() => prose(words),
+            _ => form.prompt,
         },
         negative_prompt: form
             .negative_prompt

@@ -16,15 +16,38 @@ pub(super) fn text(value: &Value) -> String {
 
 /// A document under its name, with the house's signature of its text.
 pub(super) fn signed(keys: &Keys, name: &str, document: &Value) -> String {
-    let signature = keys.sign(text(document).as_bytes());
-    text(&json!({
-        name: document,
-        "signature": {
-            "algorithm": "Ed25519",
-            "public_key": BASE64.encode(keys.public_key()),
-            "value": BASE64.encode(signature),
-        },
-    }))
+    signed_text(keys, name, &text(document))
+}
+
+/// The same, where the document is in that form already. Its name sorts before `signature`.
+pub(super) fn signed_text(keys: &Keys, name: &str, document: &str) -> String {
+    let signature = text(&json!({
+        "algorithm": "Ed25519",
+        "public_key": BASE64.encode(keys.public_key()),
+        "value": BASE64.encode(keys.sign(document.as_bytes())),
+    }));
+    format!("{{\"{name}\":{document},\"signature\":{signature}}}")
+}
+
+/// A signature of the house, as it stands beside what it signs.
+pub(super) struct Signature {
+    pub(super) public_key: [u8; 32],
+    pub(super) value: Vec<u8>,
+}
+
+/// The signature in a document that was signed; `None` where it is of a kind that no house makes.
+pub(super) fn signature(document: &Value) -> Option<Signature> {
+    let bytes = |name: &str| {
+        let text = document.get("signature")?.get(name)?.as_str()?;
+        BASE64.decode(text).ok()
+    };
+    if document.get("signature")?.get("algorithm")? != "Ed25519" {
+        return None;
+    }
+    Some(Signature {
+        public_key: bytes("public_key")?.try_into().ok()?,
+        value: bytes("value")?,
+    })
 }
 
 fn write(value: &Value, text: &mut String) {

@@ -1,18 +1,29 @@
 //! Nothing about a person is stored that the inventory does not list: the database is compared with
-//! it, in both directions, before anybody is let in.
+//! it, in both directions, and the shelf, before anybody is let in. Letters and cookies are asked about
+//! here before they are written.
 
 use std::collections::BTreeSet;
 
 use db::{Db, on};
 
-use super::inventory::{KEY_TABLES, TABLES, Table};
+use super::inventory::{ELSEWHERE, KEY_TABLES, Medium, TABLES, Table};
 use crate::{Failure, Studio};
 
 /// A column of the database that the inventory lacks, or the other way round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gap {
-    Undeclared { table: String, column: String },
-    Missing { table: String, column: String },
+    Undeclared {
+        table: String,
+        column: String,
+    },
+    Missing {
+        table: String,
+        column: String,
+    },
+    /// A folder of the shelf, or a file beside its folders.
+    Folder {
+        name: String,
+    },
 }
 
 impl std::fmt::Display for Gap {
@@ -25,6 +36,10 @@ impl std::fmt::Display for Gap {
             Self::Missing { table, column } => write!(
                 f,
                 "{table}.{column} is in the inventory and not in the database: the notice would tell of something that is not there"
+            ),
+            Self::Folder { name } => write!(
+                f,
+                "{name} is on the shelf and not in the inventory: declare what its files hold of whom, why and until when, or take it out of the folder blobs"
             ),
         }
     }
@@ -49,11 +64,26 @@ fn list(gaps: &[Gap]) -> String {
 pub async fn check(studio: &Studio) -> Result<(), FenceError> {
     let mut gaps = gaps_of(&studio.db, TABLES).await?;
     gaps.extend(gaps_of(studio.keys.store(), KEY_TABLES).await?);
+    let top = studio.shelf.top().await.map_err(Failure::from)?;
+    gaps.extend(unknown_of(top));
     if gaps.is_empty() {
         Ok(())
     } else {
         Err(FenceError::Gaps(gaps))
     }
+}
+
+/// Whether something of this name may stand in this medium.
+#[must_use]
+pub fn is_declared(medium: Medium, name: &str) -> bool {
+    let mut spots = ELSEWHERE.iter();
+    spots.any(|spot| spot.medium == medium && spot.name == name)
+}
+
+fn unknown_of(top: Vec<String>) -> impl Iterator<Item = Gap> {
+    top.into_iter()
+        .filter(|name| !is_declared(Medium::Files, name))
+        .map(|name| Gap::Folder { name })
 }
 
 async fn gaps_of(db: &Db, tables: &[Table]) -> Result<Vec<Gap>, FenceError> {

@@ -7,18 +7,52 @@ pub mod keys;
 
 mod canonical;
 
+pub mod receipt;
+
 pub mod log;
 
 pub mod audit;
 
 pub mod fence;
 
+pub mod looking;
+
+pub mod duty;
+
 pub mod access;
 
+pub mod export;
+
+pub mod import;
+
+pub mod holds;
+
 pub mod retention;
+
+pub mod keeping;
 
 pub mod traces;
 
 pub mod erasure;
 
+pub mod backup;
+
+pub mod restriction;
+
+pub mod correction;
+
+pub mod authorities;
+
+pub mod requests;
+
+pub mod objection;
+
+pub mod recipients;
+
+pub mod consent;
+
 pub mod notice;
+
+pub mod policies;
+
+pub mod assessment;

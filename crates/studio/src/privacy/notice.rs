@@ -1,13 +1,20 @@
 //! The inventory told to people: what is kept of them, where it comes from, why, on which legal
 //! basis, until when, and who else gets it. Nothing is said here that is not declared there.
 
+mod rules;
+
 use std::collections::BTreeMap;
 
+use domain::recipient::Register;
 use serde_json::{Value, json};
 
+use super::export::csv;
 use super::inventory::{
-    Datum, ELSEWHERE, Erased, KEY_TABLES, Kept, Medium, Of, Purpose, Source, TABLES,
+    self, Citation, Datum, ELSEWHERE, Erased, Holds, KEY_TABLES, Kept, Medium, Of, Purpose, Source,
+    TABLES,
 };
+use super::{recipients, retention};
+use crate::accounts::idle;
 
 /// One thing that is kept, such as an order, with everything about it.
 #[derive(Clone, Debug)]
@@ -33,6 +40,22 @@ impl Chapter {
             .map(|(_, datum)| datum.what)
             .collect();
         (!words.is_empty()).then(|| words.join("; "))
+    }
+
+    /// What of it serves a purpose, where it has several: `your e-mail address; …`.
+    #[must_use]
+    pub fn serving(&self, purpose: Purpose) -> Option<String> {
+        if self.purposes.len() < 2 {
+            return None;
+        }
+        let serves = |column| inventory::of_column(self.place, column);
+        let words: Vec<&str> = self
+            .data
+            .iter()
+            .filter(|(name, _)| serves(name).is_some_and(|all| all.contains(&purpose)))
+            .map(|(_, datum)| datum.what)
+            .collect();
+        Some(words.join("; "))
     }
 
     /// Sources with what comes from them.
@@ -68,7 +91,7 @@ pub fn chapters() -> Vec<Chapter> {
         })
         .collect();
     // What belongs together stands together: the fields of the log, the words of letters.
-    let mut media: BTreeMap<(u8, String), Chapter> = BTreeMap::new();
+    let mut media: BTreeMap<(u8, String, &[Purpose]), Chapter> = BTreeMap::new();
     for spot in ELSEWHERE {
         let (rank, heading, place) = match spot.medium {
             Medium::Files => (0, "Files", "files"),
@@ -78,14 +101,16 @@ pub fn chapters() -> Vec<Chapter> {
             Medium::Memory => (4, "The program's memory", "memory"),
         };
         let kept = kept_in_words(spot.kept);
-        let chapter = media.entry((rank, kept)).or_insert_with(|| Chapter {
-            heading: heading.to_owned(),
-            place,
-            data: Vec::new(),
-            purposes: spot.purposes,
-            kept: spot.kept,
-            erased: None,
-        });
+        let chapter = media
+            .entry((rank, kept, spot.purposes))
+            .or_insert_with(|| Chapter {
+                heading: heading.to_owned(),
+                place,
+                data: Vec::new(),
+                purposes: spot.purposes,
+                kept: spot.kept,
+                erased: None,
+            });
         chapter.data.push((spot.name, spot.datum));
     }
     chapters.extend(media.into_values());
@@ -97,7 +122,13 @@ pub fn chapters() -> Vec<Chapter> {
 pub fn kept_in_words(kept: Kept) -> String {
     match kept {
         Kept::UntilDeleted => "until you delete it".to_owned(),
-        Kept::Account => "as long as you have the account".to_owned(),
+        Kept::Chosen => {
+            "until you delete it, or until the time is over that you chose for it".to_owned()
+        }
+        Kept::Account => {
+            let span = span(idle::ENDS_AFTER_MS);
+            format!("as long as you have the account, which ends when it was not used for {span}")
+        }
         Kept::With(what) => format!("as long as {what}"),
         Kept::For { ms, after } => format!("for {} after {after}", span(ms)),
         Kept::Until(limits) => {
@@ -127,7 +158,7 @@ pub fn kept_in_words(kept: Kept) -> String {
 }
 
 /// `90 days`
-fn span(ms: i64) -> String {
+pub(super) fn span(ms: i64) -> String {
     const MINUTE: i64 = 60_000;
     const HOUR: i64 = 60 * MINUTE;
     const DAY: i64 = 24 * HOUR;
@@ -155,7 +186,7 @@ pub const fn erased_in_words(erased: Erased) -> &'static str {
 
 /// The notice as plain text, for `less` and for the printer.
 #[must_use]
-pub fn text() -> String {
+pub fn text(register: &Register) -> String {
     let mut text = String::from(
         "WHAT THIS SERVICE KEEPS OF YOU\n\nMade from the same declaration as the program that keeps it.\n",
     );
@@ -165,11 +196,20 @@ pub fn text() -> String {
             text += &format!("  from {source}: {data}\n");
         }
         for purpose in chapter.purposes {
-            text += &format!("  to {} ({})\n", purpose.words(), purpose.basis().words());
+            text += &format!("  to {} ({})", purpose.words(), purpose.basis().words());
+            if let Some(data) = chapter.serving(*purpose) {
+                text += &format!(": {data}");
+            }
+            text += "\n";
         }
         text += &format!("  kept {}\n", kept_in_words(chapter.kept));
     }
-    text
+    text + &recipients::text(register)
+        + &rules::by_right_text()
+        + &rules::obliged_text(register)
+        + &rules::readers_text()
+        + &rules::weighed_text()
+        + &rules::authorities_text()
 }
 
 /// Every entry of the inventory, for programs.
@@ -190,20 +230,51 @@ pub fn inventory_json() -> Value {
                     "what": datum.what,
                     "category": datum.category.key(),
                     "source": datum.source.words(),
-                    "purposes": purposes(chapter.purposes),
+                    "purposes": purposes(
+                        inventory::of_column(chapter.place, name).unwrap_or(chapter.purposes),
+                    ),
                     "kept": kept_in_words(chapter.kept),
                     "on_erasure": chapter.erased.map(erased_in_words),
                 })
             })
         })
         .collect();
-    json!({ "entries": entries })
+    let limits: Vec<Value> = retention::limits()
+        .map(|(table, limit)| {
+            json!({
+                "table": table,
+                "column": limit.column,
+                "milliseconds": limit.ms,
+                "is_of_somebody": is_of_somebody(table),
+            })
+        })
+        .collect();
+    let columns: Vec<Value> = TABLES
+        .iter()
+        .chain(KEY_TABLES)
+        .flat_map(|table| table.columns.iter().map(move |column| (table.name, column)))
+        .map(|(table, column)| {
+            let is_about_somebody = matches!(column.holds, Holds::Datum(_));
+            json!({
+                "table": table,
+                "column": column.name,
+                "is_about_somebody": is_about_somebody,
+                "stored": column.stored.in_words(),
+            })
+        })
+        .collect();
+    json!({ "entries": entries, "limits": limits, "columns": columns })
+}
+
+fn is_of_somebody(table: &str) -> bool {
+    let mut known = TABLES.iter().filter(|one| one.of != Of::Nobody);
+    known.any(|one| one.name == table)
 }
 
 /// The same in the Data Privacy Vocabulary (W3C, DPV 2), as JSON-LD.
 #[must_use]
-pub fn json_ld() -> Value {
-    let handlings: Vec<Value> = chapters()
+pub fn json_ld(register: &Register) -> Value {
+    let mut handlings: Vec<Value> = chapters()
         .iter()
         .map(|chapter| {
             let mut data: Vec<&str> = chapter
@@ -244,6 +315,7 @@ pub fn json_ld() -> Value {
             })
         })
         .collect();
+    handlings.extend(recipients::json_ld(register));
     json!({
         "@context": {
             "dpv": "https://w3id.org/dpv#",
@@ -257,7 +329,7 @@ pub fn json_ld() -> Value {
 
 /// The record of processing activities (Art. 30 GDPR), purpose by purpose.
 #[must_use]
-pub fn record() -> Vec<Activity> {
+pub fn record(register: &Register) -> Vec<Activity> {
     let chapters = chapters();
     let activity = |purpose: Purpose| {
         let concerned: Vec<&Chapter> = chapters
@@ -278,6 +350,7 @@ pub fn record() -> Vec<Activity> {
             purpose,
             categories,
             limits: limits.collect(),
+            recipients: recipients::of_purpose(register, purpose),
         }
     };
     Purpose::ALL.map(activity).into()
@@ -291,27 +364,78 @@ pub struct Activity {
     pub categories: Vec<&'static str>,
     /// What is kept, and until when.
     pub limits: Vec<(String, String)>,
+    /// Who gets something of it; nobody, where that is empty.
+    pub recipients: Vec<String>,
+}
+
+impl Activity {
+    #[must_use]
+    pub fn recipients_in_words(&self) -> String {
+        match &self.recipients[..] {
+            [] => "nobody".to_owned(),
+            some => some.join("; "),
+        }
+    }
 }
 
 #[must_use]
-pub fn record_text() -> String {
+pub fn record_text(register: &Register) -> String {
     let mut text = String::from(
         "RECORD OF PROCESSING ACTIVITIES, ART. 30 GDPR\n\nData subjects: the people who use this service.\n",
     );
-    for activity in record() {
+    for activity in record(register) {
         text += &format!("\nTo {}\n", activity.purpose.words());
         text += &format!("  legal basis: {}\n", activity.purpose.basis().words());
+        if let Some(citation) = activity.purpose.citation() {
+            let Citation { law, article, asks } = citation;
+            text += &format!("  obliged by: {law}, {article}: {asks}\n");
+        }
+        if let Some(balance) = activity.purpose.balance() {
+            text += &format!("  weighed: {} {}\n", balance.interest, balance.outweighs);
+        }
         text += &format!("  categories: {}\n", activity.categories.join(", "));
+        text += &format!("  recipients: {}\n", activity.recipients_in_words());
         for (what, kept) in activity.limits {
             text += &format!("  {what}: kept {kept}\n");
+        }
+    }
+    text + &recipients::text(register)
+}
+
+/// For spreadsheets (RFC 4180): a line for each thing that an activity uses.
+#[must_use]
+pub fn record_csv(register: &Register) -> String {
+    let head = [
+        "purpose",
+        "legal_basis",
+        "categories",
+        "what",
+        "kept",
+        "recipients",
+    ];
+    let mut text = csv::line(head.into_iter().map(csv::Value::Words));
+    for activity in record(register) {
+        let recipients = activity.recipients_in_words();
+        let categories = activity.categories.join(" ");
+        for (what, kept) in &activity.limits {
+            let purpose = activity.purpose;
+            let values = [
+                purpose.words(),
+                purpose.basis().words(),
+                &categories,
+                what,
+                kept,
+                &recipients,
+            ];
+            text += &csv::line(values.into_iter().map(csv::Value::Words));
         }
     }
     text
 }
 
 #[must_use]
-pub fn record_json() -> Value {
-    let activities: Vec<Value> = record()
+pub fn record_json(register: &Register) -> Value {
+    let activities: Vec<Value> = record(register)
         .into_iter()
         .map(|activity| {
             let limits: Vec<Value> = activity
@@ -322,17 +446,38 @@ pub fn record_json() -> Value {
             json!({
                 "purpose": activity.purpose.words(),
                 "legal_basis": activity.purpose.basis().words(),
+                "obliged_by": activity.purpose.citation().map(|citation| {
+                    json!({
+                        "law": citation.law,
+                        "article": citation.article,
+                        "asks": citation.asks,
+                    })
+                }),
+                "read_by": activity.purpose.readers().iter().map(|role| role.name()).collect::<Vec<_>>(),
+                "weighed": activity.purpose.balance().map(|balance| {
+                    json!({ "interest": balance.interest, "outweighs": balance.outweighs })
+                }),
                 "categories": activity.categories,
                 "time_limits": limits,
+                "recipients": activity.recipients,
             })
         })
         .collect();
-    json!({ "data_subjects": "the people who use this service", "activities": activities })
+    json!({
+        "data_subjects": "the people who use this service",
+        "activities": activities,
+        "recipients": recipients::json(register),
+    })
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Of a house in which nothing was set.
+    pub(crate) fn usual() -> Register {
+        recipients::register(&recipients::Settings::default()).expect("nothing to refuse")
+    }
 
     #[test]
     fn lengths_are_said_in_the_unit_that_fits() {
@@ -353,9 +498,10 @@ mod tests {
             assert!(!chapter.data.is_empty(), "{}", chapter.heading);
             assert!(!chapter.purposes.is_empty(), "{}", chapter.heading);
         }
-        for activity in record() {
+        let register = usual();
+        for activity in record(&register) {
             assert!(!activity.limits.is_empty(), "{:?}", activity.purpose);
-            assert!(record_text().contains(activity.purpose.words()));
+            assert!(record_text(&register).contains(activity.purpose.words()));
         }
     }
 
@@ -365,14 +511,43 @@ mod tests {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/notice.txt");
         let written = std::fs::read_to_string(file).unwrap_or_default();
         assert!(
-            written == text(),
+            written == text(&usual()),
             "docs/notice.txt is another: pinhole privacy notice > docs/notice.txt"
         );
+    }
+
+    /// By which the sweep deletes, read here in another way than where the words are made.
+    #[test]
+    fn promise_gov_02_a_time_is_the_same_in_the_sweep_the_notice_and_the_record() {
+        let register = usual();
+        let (text, record) = (text(&register), record_text(&register));
+        let (csv, json) = (record_csv(&register), record_json(&register).to_string());
+        let inventory = inventory_json();
+        let mut seen = 0;
+        let limits = retention::limits().filter(|(_, limit)| limit.ms > 0);
+        for (table, limit) in limits.filter(|(table, _)| is_of_somebody(table)) {
+            let hours = limit.ms / 3_600_000;
+            let words = if hours % 24 == 0 {
+                format!("for {} days after {}", hours / 24, limit.after)
+            } else {
+                format!("for {hours} hours after {}", limit.after)
+            };
+            let words = words.replace("for 1 days", "for 1 day");
+            for told in [&text, &record, &csv, &json] {
+                assert!(told.contains(&words), "{table}: {words}");
+            }
+            let listed = inventory["limits"].as_array().into_iter().flatten();
+            let same = |one: &&Value| one["table"] == table && one["column"] == limit.column;
+            let listed = listed.filter(same).map(|one| one["milliseconds"].as_i64());
+            assert_eq!(listed.collect::<Vec<_>>(), [Some(limit.ms)], "{table}");
+            seen += 1;
+        }
+        assert!(seen > 5);
     }
 
     #[test]
     fn the_length_of_a_session_is_the_one_by_which_it_ends() {
         let days = crate::accounts::session::ABSOLUTE_END_MS / 86_400_000;
-        assert!(text().contains(&format!("for {days} days after you signed in")));
+        assert!(text(&usual()).contains(&format!("for {days} days after you signed in")));
     }
 }

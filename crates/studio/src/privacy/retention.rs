@@ -5,14 +5,15 @@ use std::time::Duration;
 use db::on;
 
 use super::inventory::{Kept, Limit, TABLES};
-use super::traces;
+use super::{export, keeping, traces};
+use crate::accounts::idle;
 use crate::jobs::worker::Stop;
 use crate::{Failure, Studio};
 
 const BETWEEN_SWEEPS: Duration = Duration::from_secs(15 * 60);
 
 /// Every limit of every table.
-fn limits() -> impl Iterator<Item = (&'static str, &'static Limit)> {
+pub(super) fn limits() -> impl Iterator<Item = (&'static str, &'static Limit)> {
     TABLES.iter().flat_map(|table| {
         let limits = match table.kept {
             Kept::Until(limits) => limits,
@@ -24,7 +25,8 @@ fn limits() -> impl Iterator<Item = (&'static str, &'static Limit)> {
 
 /// Deletes every row whose time is over; gives how many.
 pub async fn sweep(studio: &Studio) -> Result<u64, Failure> {
-    let mut swept = 0;
+    // Their keys go with them.
+    let mut swept = export::end_due(studio).await?;
     for (table, limit) in limits() {
         let statement = format!("DELETE FROM {table} WHERE {} <= $1", limit.column);
         let mut tx = studio.db.write().await?;
@@ -40,7 +42,7 @@ pub async fn sweep(studio: &Studio) -> Result<u64, Failure> {
     if swept > 0 {
         traces::are_left();
     }
-    Ok(swept)
+    Ok(swept + keeping::sweep(studio).await? + studio.keys.forget_old_copies().await?)
 }
 
 /// Rows that are kept for longer than they may be: none, between two sweeps a few.
@@ -67,7 +69,8 @@ async fn overdue_for(studio: &Studio, longer: Duration) -> Result<u64, Failure> 
         })?;
         overdue += rows.unsigned_abs();
     }
-    Ok(overdue)
+    drop(tx);
+    Ok(overdue + keeping::overdue(studio, longer_ms).await?)
 }
 
 /// Sweeps now and every now and then, until told to stop.
@@ -75,6 +78,9 @@ pub async fn keep_sweeping(studio: Studio, stop: Stop) {
     while !stop.is_set() {
         if let Err(error) = sweep(&studio).await {
             tracing::error!(%error, "what was kept long enough could not be deleted; trying again later");
+        }
+        if let Err(error) = idle::look(&studio).await {
+            tracing::error!(%error, "accounts that nobody uses could not be looked at; trying again later");
         }
         tokio::select! {
             () = tokio::time::sleep(BETWEEN_SWEEPS) => {}

@@ -41,6 +41,7 @@ impl Desk {
             gate: studio::accounts::Gate::default(),
             limits: Limits::default(),
             prices: Arc::new(PriceList::open(None).expect("the shipped list")),
+            recipients: Arc::default(),
         };
         Self {
             studio,

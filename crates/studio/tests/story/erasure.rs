@@ -30,11 +30,11 @@ use crate::{until_step, work};
 
 const MARK: &str = "a wanderer in a mark-of-anna landscape";
 
-fn address(text: &str) -> Address {
+pub(crate) fn address(text: &str) -> Address {
     Address::new(text).expect("an address")
 }
 
-fn visit() -> sign_in::Visit {
+pub(crate) fn visit() -> sign_in::Visit {
     sign_in::Visit {
         from: std::net::IpAddr::from([127, 0, 0, 1]),
         family: "Firefox on Linux".to_owned(),
@@ -42,7 +42,7 @@ fn visit() -> sign_in::Visit {
     }
 }
 
-async fn member(stage: &Stage, mail: &str, role: Role) -> PersonId {
+pub(crate) async fn member(stage: &Stage, mail: &str, role: Role) -> PersonId {
     let gift = NewGrant {
         id: GrantId::new(stage.studio.clock.now(), &stage.studio.randomness),
         credits: Credits::new(5_000),
@@ -55,7 +55,7 @@ async fn member(stage: &Stage, mail: &str, role: Role) -> PersonId {
 }
 
 /// Somebody with something in every room.
-async fn settled(stage: &Stage, mail: &str, name: &str) -> PersonId {
+pub(crate) async fn settled(stage: &Stage, mail: &str, name: &str) -> PersonId {
     let studio = &stage.studio;
     let id = member(stage, mail, Role::Person).await;
     profile::set(
@@ -82,7 +82,7 @@ async fn settled(stage: &Stage, mail: &str, name: &str) -> PersonId {
     id
 }
 
-async fn drawn(stage: &Stage, person: PersonId, words: &str, count: u32) -> Job {
+pub(crate) async fn drawn(stage: &Stage, person: PersonId, words: &str, count: u32) -> Job {
     let order = OrderForm {
         count: Some(count),
         ..form(words)
@@ -92,14 +92,14 @@ async fn drawn(stage: &Stage, person: PersonId, words: &str, count: u32) -> Job 
     job.expect("read").expect("there")
 }
 
-fn ground(stage: &Stage) -> Ground {
+pub(crate) fn ground(stage: &Stage) -> Ground {
     Ground {
         data: Some(stage.folder.path().to_owned()),
         ..Ground::default()
     }
 }
 
-async fn erase(stage: &Stage, person: PersonId, scope: Scope) -> erasure::Standing {
+pub(crate) async fn erase(stage: &Stage, person: PersonId, scope: Scope) -> erasure::Standing {
     let studio = &stage.studio;
     let begun = erasure::ask(studio, person, scope, AskedBy::Session)
         .await
@@ -113,13 +113,13 @@ async fn erase(stage: &Stage, person: PersonId, scope: Scope) -> erasure::Standi
     standing.expect("found by its token")
 }
 
-async fn holdings(stage: &Stage, person: PersonId) -> BTreeMap<&'static str, u64> {
+pub(crate) async fn holdings(stage: &Stage, person: PersonId) -> BTreeMap<&'static str, u64> {
     let held = access::holdings(&stage.studio, person).await.expect("read");
     held.iter().map(|one| (one.table.name, one.rows)).collect()
 }
 
 /// Every file below a folder, and every value of the database, that holds a text.
-async fn traces(stage: &Stage, texts: &[&str]) -> Vec<String> {
+pub(crate) async fn traces(stage: &Stage, texts: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![stage.folder.path().to_owned()];
     while let Some(folder) = folders.pop() {
@@ -188,6 +188,8 @@ async fn promise_rgt_04_somebody_among_others_is_forgotten_and_the_others_are_no
 
     assert_eq!(standing.state, State::Receipted);
     assert_eq!(standing.plan, plan, "what was shown is what was done");
+    let receipt = standing.receipt.as_deref().expect("signed");
+    assert!(!receipt.contains("as long as you have the account"));
     for part in plan.that(Fate::Deleted).filter(|part| part.rows > 0) {
         let deleted = standing.done.rows.get(&part.table).copied().unwrap_or(0);
         assert!(
@@ -213,6 +215,9 @@ async fn promise_rgt_04_somebody_among_others_is_forgotten_and_the_others_are_no
     marks.extend(["mark-of-anna", "key of anna"]);
     marks.extend(ids.iter().map(String::as_str));
     assert_eq!(traces(&stage, &marks).await, Vec::<String>::new());
+    let keys = async |person| studio.keys.count_of(person).await.expect("counts");
+    assert_eq!(keys(anna).await, 0, "nobody could read a copy of before");
+    assert!(keys(bert).await > 0);
     // The others have what they had.
     assert_eq!(holdings(&stage, bert).await, before);
     let files = studio.shelf.keys("pictures").await.expect("lists");
@@ -223,7 +228,7 @@ async fn promise_rgt_04_somebody_among_others_is_forgotten_and_the_others_are_no
     );
 }
 
-async fn pictures_of(stage: &Stage, person: PersonId) -> Vec<String> {
+pub(crate) async fn pictures_of(stage: &Stage, person: PersonId) -> Vec<String> {
     let page = gallery::page(&stage.studio, person, None, 100).await;
     let pictures = page.expect("read").items;
     pictures
@@ -392,7 +397,7 @@ async fn promise_rgt_04_an_erasure_that_is_broken_off_anywhere_goes_on() {
 }
 
 /// What a future gives, where it needs to be woken at most so often.
-async fn polled<F: Future>(future: F, mut allowed: u64) -> Option<F::Output> {
+pub(crate) async fn polled<F: Future>(future: F, mut allowed: u64) -> Option<F::Output> {
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(|context| {
         if allowed == 0 {

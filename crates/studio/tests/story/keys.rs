@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use domain::ids::JobId;
 use futures::future::join_all;
-use studio::privacy::keys::{KeyError, Place, verify};
+use studio::privacy::inventory::Purpose;
+use studio::privacy::keys::{KeyError, Place, Reading, verify};
 
 use crate::stage::{Stage, keys_of};
 
 const PLACE: Place = Place::new("job", "prompt");
+const READING: Reading = PLACE.read_for(Purpose::Drawing);
 
 /// So long another process may use what it remembers, and some more for a busy machine.
 const AT_MOST: Duration = Duration::from_secs(20);
@@ -27,7 +29,7 @@ async fn promise_gen_02_what_one_process_shreds_the_others_use_no_more() {
         .seal(PLACE, "row", "a red apple");
     // The other one remembers all of them by now.
     let words = there.job(job).await.expect("reads").words().expect("a key");
-    let opened = words.open(PLACE, "row", sealed.as_str()).expect("opens");
+    let opened = words.open(READING, "row", sealed.as_str()).expect("opens");
     assert_eq!(opened.expose(), "a red apple");
     assert!(there.of(person).await.is_ok());
 
@@ -67,7 +69,7 @@ async fn orders_of_one_moment_each_get_their_keys_and_keep_them() {
         let opened = read
             .picture(0)
             .expect("a key")
-            .open(PLACE, "row", sealed.as_str());
+            .open(READING, "row", sealed.as_str());
         assert_eq!(opened.expect("opens").expose(), "a red apple");
         assert!(read.picture(1).is_err() && read.words().is_ok());
     }

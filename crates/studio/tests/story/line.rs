@@ -157,7 +157,7 @@ async fn nobody_has_more_jobs_running_than_allowed() {
     let claim = async || {
         let jobs = studio::jobs::queue::claim(&stage.studio, |_| 4).await;
         let jobs = jobs.expect("claims").into_iter();
-        jobs.map(|job| job.prompt.expose().to_owned())
+        jobs.map(|job| job.prompt.expect("words").expose().to_owned())
             .collect::<Vec<_>>()
     };
     assert_eq!(claim().await, ["mine 0", "mine 1"]);

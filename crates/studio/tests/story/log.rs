@@ -155,6 +155,29 @@ async fn promise_x_08_whatever_is_changed_in_the_log_is_found() {
     }
 }
 
+/// Each entry agrees with its leaf, and only the signed root doesn't.
+#[tokio::test]
+async fn promise_x_08_entries_that_change_places_are_found() {
+    let stage = Stage::new().await;
+    ten(&stage).await;
+    for statement in [
+        "UPDATE log_entry SET position = 100 WHERE position = 4",
+        "UPDATE log_entry SET position = 4 WHERE position = 5",
+        "UPDATE log_entry SET position = 5 WHERE position = 100",
+        "UPDATE log_node SET number = 100 WHERE level = 0 AND number = 4",
+        "UPDATE log_node SET number = 4 WHERE level = 0 AND number = 5",
+        "UPDATE log_node SET number = 5 WHERE level = 0 AND number = 100",
+    ] {
+        assert_eq!(run(&stage.studio, statement).await, 1, "{statement}");
+    }
+    let found = wrong(&stage.studio, &[]).await;
+    assert!(!found.is_empty());
+    assert!(
+        found.iter().all(|one| one.contains("are not those of")),
+        "{found:?}"
+    );
+}
+
 /// Somebody who has the database, and knows how the log is built.
 #[tokio::test]
 async fn promise_x_08_a_log_that_was_turned_back_is_found() {

@@ -1,14 +1,21 @@
 //! Orders from the prompt to the file, with a painter that moves only when the test says so.
 
+mod backup;
+mod consent;
 mod erasure;
+mod holds;
 mod keys;
 mod leases;
 mod line;
 mod log;
+mod looking;
+mod policies;
 mod removal;
 mod repeats;
+mod restriction;
 mod search;
 mod stage;
+mod witness;
 
 use domain::ids::{JobId, PersonId};
 use domain::model::ModelName;
@@ -78,8 +85,8 @@ async fn an_order_is_drawn_stored_shown_and_deleted() {
     let person = stage.person;
     let studio = &stage.studio;
     for format in [Format::Png, Format::Webp] {
-        let file = pictures::file(studio, person, picture.id, format, None).await;
-        let file = file.expect("read").expect("there");
+        let file = pictures::file(studio, picture, pictures::Wanted::plain(format, None)).await;
+        let file = file.expect("read");
         assert_eq!(imaging::decode(&file.bytes).expect("decodes"), colour(11));
     }
 

@@ -226,6 +226,7 @@ async fn open(
             ..Limits::default()
         },
         prices: Arc::new(PriceList::open(None).expect("the shipped list")),
+        recipients: Arc::default(),
     }
 }
 

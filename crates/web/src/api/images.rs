@@ -17,13 +17,14 @@ use studio::jobs::line;
 use studio::jobs::repeat::Name;
 use studio::jobs::{self, Job, JobError, State as JobState};
 use studio::order::{self, OrderForm, Placed, Prose, Quality};
-use studio::pictures::{self, Picture};
+use studio::pictures::{self, Picture, Wanted};
 
 use super::fields::Fields;
 use super::repeats::{self, HangUp};
-use super::{Origin, credits, pictures as shown, streaming};
+use super::{Origin, credits, keeping, pictures as shown, streaming};
 use crate::Site;
 use crate::caller::{Asker, Lasting};
+use crate::guard::visits::Happened;
 use crate::problem::Problem;
 
 pub(super) const MAX_PARTIAL_IMAGES: u32 = 3;
@@ -69,6 +70,7 @@ async fn drawn(
     let keeps_going = prefers_async(headers);
     let (placed, hang_up) = place(&site, person, form, fields.name).await?;
     let is_repeated = placed.is_repeated();
+    let happened = Happened::ordered(&placed.job);
     let mut response = if answer.stream {
         // Asked to go on, it goes on when the client is gone.
         let hang_up = hang_up.unless(keeps_going);
@@ -84,6 +86,8 @@ async fn drawn(
         response
             .headers_mut()
             .insert(repeats::REPLAYED, HeaderValue::from_static("true"));
+    } else {
+        happened.on(&mut response);
     }
     Ok(response)
 }
@@ -175,6 +179,7 @@ pub(super) fn read(fields: &Fields) -> Result<(OrderForm, Answer), Problem> {
         return Err(Problem::field("partial_images", "invalid_value", message));
     }
     refuse_what_cannot_be_honoured(fields)?;
+    let keep = keeping::read(fields)?;
     let form = OrderForm {
         prompt,
         negative_prompt: fields
@@ -190,6 +195,8 @@ pub(super) fn read(fields: &Fields) -> Result<(OrderForm, Answer), Problem> {
         variation_of,
         ancestors: Vec::new(),
         previews: partial_images,
+        keep,
+        is_private: fields.flag("private")?.unwrap_or(false),
         max_credits: fields
             .whole("max_credits", u32::MAX)?
             .map(|max| Credits::new(max.into())),
@@ -274,21 +281,6 @@ fn refuse_what_cannot_be_honoured(fields: &Fields) -> Result<(), Problem> {
     for accepted in ["style", "user", "safety_identifier"] {
         fields.text(accepted)?;
     }
-    if fields.flag("private")? == Some(true) {
-        return unsupported(
-            "private",
-            "Private drawing is not available yet: a picture is kept with its prompt until you delete it. Leave private out.",
-        );
-    }
-    if fields
-        .given("retention")
-        .is_some_and(|value| value != "keep")
-    {
-        return unsupported(
-            "retention",
-            "Pictures are kept until you delete them. Leave retention out, or set it to keep.",
-        );
-    }
     Ok(())
 }
 
@@ -313,7 +305,7 @@ async fn whole(
     }
     let mut data = Vec::new();
     for picture in &job.pictures {
-        data.push(item(site, origin, answer, job.person, picture).await?);
+        data.push(item(site, origin, answer, picture).await?);
     }
     let mut body = json!({
         "created": job.finished.unwrap_or(job.created).as_seconds(),
@@ -348,7 +340,6 @@ async fn item(
     site: &Site,
     origin: &Origin,
     answer: &Answer,
-    person: PersonId,
     picture: &Picture,
 ) -> Result<Value, Problem> {
     let mut item = json!({ "picture_id": picture.id, "seed": picture.seed });
@@ -362,7 +353,7 @@ async fn item(
         }
         item["url"] = origin.url(&path).into();
     } else {
-        item["b64_json"] = encoded(site, answer, person, picture).await?.into();
+        item["b64_json"] = encoded(site, answer, picture).await?.into();
     }
     Ok(item)
 }
@@ -370,7 +361,6 @@ async fn item(
 pub(super) async fn encoded(
     site: &Site,
     answer: &Answer,
-    person: PersonId,
     picture: &Picture,
 ) -> Result<String, Problem> {
     let Answer {
@@ -378,8 +368,8 @@ pub(super) async fn encoded(
         compression,
         ..
     } = *answer;
-    let file = pictures::file(&site.studio, person, picture.id, format, compression).await?;
-    Ok(BASE64.encode(file.ok_or_else(Problem::no_picture)?.bytes))
+    let file = pictures::file(&site.studio, picture, Wanted::plain(format, compression)).await?;
+    Ok(BASE64.encode(file.bytes))
 }
 
 /// The fields that the answer and each event of a stream have in common.
@@ -403,8 +393,8 @@ pub(super) fn usage(job: &Job, pictures: usize) -> Value {
         .negative_prompt
         .as_ref()
         .map_or("", |words| words.expose());
-    let words =
-        job.prompt.expose().split_whitespace().count() + negative.split_whitespace().count();
+    let prompt = job.prompt.as_ref().map_or("", |words| words.expose());
+    let words = prompt.split_whitespace().count() + negative.split_whitespace().count();
     json!({
         "input_tokens": words,
         "input_tokens_details": { "text_tokens": words, "image_tokens": 0 },

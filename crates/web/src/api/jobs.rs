@@ -3,12 +3,13 @@
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use domain::ids::JobId;
+use domain::prompt::Prompt;
 use serde_json::{Value, json};
 use studio::Studio;
 use studio::jobs::progress::Progress;
 use studio::jobs::{self, Job, Removal, State as JobState};
 
-use super::{Origin, Paging, credits, pictures};
+use super::{Origin, Paging, credits, keeping, pictures};
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::texts::Texts;
@@ -86,7 +87,9 @@ pub(super) fn job(studio: &Studio, origin: &Origin, job: &Job) -> Value {
     let more = json!({
         "object": "job",
         "model": job.model,
-        "prompt": job.prompt.expose(),
+        "prompt": job.prompt.as_ref().map(Prompt::expose),
+        "private": job.is_private,
+        "retention": keeping::shown(job.keep),
         "negative_prompt": job.negative_prompt.as_ref().map(|words| words.expose()),
         "size": job.size,
         "n": job.count,

@@ -1,31 +1,37 @@
 //! The public API below `/v1`: what existing clients already speak, and a little of our own.
 //! Described in `docs/api.md`.
 
+mod consents;
 mod credits;
 mod erasure;
 mod events;
+mod export;
 mod fields;
 mod health;
 mod images;
 mod jobs;
+mod keeping;
 mod me;
 mod models;
 mod openapi;
 mod pictures;
 mod repeats;
+mod requests;
 mod responses;
+mod restriction;
 mod streaming;
 
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 
 use crate::Site;
 use crate::problem::Problem;
 
 pub(crate) use credits::entry;
+pub(crate) use export::fetched;
 pub(crate) use fields::pairs;
 pub(crate) use jobs::live_text;
 pub(crate) use pictures::{answer, caching, content_path, is_known, zip};
@@ -36,8 +42,38 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/v1/responses", post(responses::create))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::show))
-        .route("/v1/me", get(me::show))
+        .route("/v1/me", get(me::show).patch(me::change))
         .route("/v1/me/erasure", get(erasure::preview).post(erasure::ask))
+        .route("/v1/me/export", get(export::list).post(export::begin))
+        .route("/v1/me/export/{id}", get(export::show))
+        .route("/v1/me/export/{id}/content", get(export::content))
+        .route("/v1/me/requests", get(requests::list).post(requests::ask))
+        .route(
+            "/v1/me/requests/{id}",
+            get(requests::show).delete(requests::withdraw),
+        )
+        .route("/v1/me/objections", get(requests::objections))
+        .route(
+            "/v1/me/objections/{purpose}",
+            put(requests::object).delete(requests::withdraw_objection),
+        )
+        .route("/v1/me/consents", get(consents::list))
+        .route(
+            "/v1/me/consents/{purpose}",
+            put(consents::give).delete(consents::withdraw),
+        )
+        .route("/v1/me/consents/receipts/{id}", get(consents::fetch))
+        .route(
+            "/v1/me/settings",
+            get(consents::settings).put(consents::save),
+        )
+        .route("/v1/authorities", get(requests::authorities))
+        .route(
+            "/v1/me/restriction",
+            get(restriction::show)
+                .put(restriction::set)
+                .delete(restriction::lift),
+        )
         .route("/v1/jobs", get(jobs::list))
         .route("/v1/jobs/events", get(events::of_several))
         .route("/v1/jobs/{id}", get(jobs::show).delete(jobs::remove))

@@ -5,17 +5,20 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::clock::Moment;
 use domain::credits::Credits;
 use domain::ids::{PersonId, PictureId};
 use domain::picture::Format;
+use domain::prompt::Prompt;
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 use studio::archive::{self, Leaflet};
 use studio::pictures::{self, File, Picture};
+use studio::privacy::keeping::choose_for;
 use studio::{Studio, gallery};
 
 use super::fields::{Fields, pairs};
-use super::{Origin, Paging};
+use super::{Origin, Paging, keeping};
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::search::Asked;
@@ -39,7 +42,7 @@ pub(super) async fn list(
     ))
 }
 
-/// `{"favourite": true}`
+/// `{"favourite": true, "retention": 86400}`
 pub(super) async fn mark(
     State(studio): State<Studio>,
     Caller(person): Caller,
@@ -48,8 +51,13 @@ pub(super) async fn mark(
     fields: Fields,
 ) -> Result<Json<Value>, Problem> {
     let id: PictureId = id.parse().map_err(|_| Problem::no_picture())?;
-    if let Some(is_favourite) = fields.flag("favourite")? {
+    let is_favourite = fields.flag("favourite")?;
+    let keep = keeping::read(&fields)?;
+    if let Some(is_favourite) = is_favourite {
         pictures::mark(&studio, person, &[id], is_favourite).await?;
+    }
+    if let Some(keep) = keep {
+        choose_for(&studio, person, &[id], keep).await?;
     }
     let found = pictures::find(&studio, person, id)
         .await?
@@ -156,12 +164,19 @@ pub(super) async fn content(
     let quality = wanted
         .quality
         .map_or_else(String::new, |quality| format!("-{quality}"));
-    let etag = format!("\"{}-{}{quality}\"", found.sha256, wanted.format.name());
+    let noted = match wanted.noted {
+        true => format!("-rights{}", found.rights.edition),
+        false => String::new(),
+    };
+    let etag = format!(
+        "\"{}-{}{quality}{noted}\"",
+        found.sha256,
+        wanted.format.name()
+    );
     if is_known(&headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, caching(&etag)).into_response());
     }
-    let file = pictures::file(&studio, person, id, wanted.format, wanted.quality).await?;
-    let file = file.ok_or_else(Problem::no_picture)?;
+    let file = pictures::file(&studio, &found, wanted.file()).await?;
     let mut response = answer(file, &etag);
     if wanted.download {
         let name = format!("attachment; filename=\"{id}.{}\"", wanted.format.name());
@@ -174,18 +189,28 @@ pub(super) async fn content(
     Ok(response)
 }
 
-/// `?format=…&output_compression=…&download=1`
+/// `?format=…&output_compression=…&rights=1&download=1`
 struct Wanted {
     format: Format,
     quality: Option<u8>,
+    noted: bool,
     download: bool,
 }
 
 impl Wanted {
+    const fn file(&self) -> pictures::Wanted {
+        pictures::Wanted {
+            format: self.format,
+            quality: self.quality,
+            noted: self.noted,
+        }
+    }
+
     fn read(query: Option<&str>) -> Result<Self, Problem> {
         let mut wanted = Self {
             format: Format::Png,
             quality: None,
+            noted: false,
             download: false,
         };
         for (name, value) in pairs(query.unwrap_or("").as_bytes()) {
@@ -202,6 +227,7 @@ impl Wanted {
                     let bad = || Problem::field("output_compression", "invalid_value", message);
                     wanted.quality = Some(quality.ok_or_else(bad)?.max(1));
                 }
+                "rights" => wanted.noted = value != "0",
                 "download" => wanted.download = value != "0",
                 _ => {}
             }
@@ -243,7 +269,7 @@ pub(super) fn picture(origin: &Origin, picture: &Picture) -> Value {
         "object": "picture",
         "job_id": picture.job,
         "model": picture.model,
-        "prompt": picture.prompt.expose(),
+        "prompt": picture.prompt.as_ref().map(Prompt::expose),
         "seed": picture.seed,
         "size": picture.size,
         "bytes": picture.size_bytes,
@@ -252,6 +278,7 @@ pub(super) fn picture(origin: &Origin, picture: &Picture) -> Value {
         "favourite": picture.is_favourite,
         "credits": picture.price.unwrap_or(Credits::ZERO),
         "created_at": picture.created.as_seconds(),
+        "ends_at": picture.ends.map(Moment::as_seconds),
         "url": origin.url(&content_path(picture.id)),
     })
 }

@@ -23,6 +23,7 @@ use super::repeats::HangUp;
 use super::streaming::{Events, Gone, open, send};
 use crate::Site;
 use crate::caller::{Asker, Lasting};
+use crate::guard::visits::Happened;
 use crate::problem::Problem;
 
 const TOOL: &str = "image_generation";
@@ -51,6 +52,7 @@ pub(super) async fn create(
     let person = known.person;
     form.key = known.key();
     let (placed, hang_up) = images::place(&site, person, form, fields.name).await?;
+    let happened = (!placed.is_repeated()).then(|| Happened::ordered(&placed.job));
     let turn = Turn {
         site,
         person,
@@ -58,20 +60,15 @@ pub(super) async fn create(
         answer,
         asked,
     };
-    if turn.answer.stream {
-        return Ok(turn.stream(standing, hang_up));
-    }
-    let over = tokio::select! {
-        over = jobs::wait(&turn.site.studio, person, turn.job.id) => over?.ok_or_else(Problem::no_job)?,
-        () = turn.site.stop.set() => return Err(Problem::stopping()),
-        () = standing.ended() => {
-            hang_up.for_good();
-            return Err(Problem::access_ended());
-        }
+    let mut response = if turn.answer.stream {
+        turn.stream(standing, hang_up)
+    } else {
+        turn.answered(standing, hang_up).await?
     };
-    hang_up.answered();
-    let items = turn.items(&over).await?;
-    Ok(Json(turn.response("completed", &items, Some(&over))).into_response())
+    if let Some(happened) = happened {
+        happened.on(&mut response);
+    }
+    Ok(response)
 }
 
 /// What was asked for, in the words of this endpoint.
@@ -196,6 +193,21 @@ struct Turn {
 }
 
 impl Turn {
+    /// The whole response, once everything is drawn.
+    async fn answered(self, standing: Standing, hang_up: HangUp) -> Result<Response, Problem> {
+        let over = tokio::select! {
+            over = jobs::wait(&self.site.studio, self.person, self.job.id) => over?.ok_or_else(Problem::no_job)?,
+            () = self.site.stop.set() => return Err(Problem::stopping()),
+            () = standing.ended() => {
+                hang_up.for_good();
+                return Err(Problem::access_ended());
+            }
+        };
+        hang_up.answered();
+        let items = self.items(&over).await?;
+        Ok(Json(self.response("completed", &items, Some(&over))).into_response())
+    }
+
     /// `ig_…` of the job's only picture; a response is named after its job, too.
     fn item_id(&self) -> String {
         self.name("ig_")
@@ -249,7 +261,7 @@ impl Turn {
         let mut items = Vec::new();
         for picture in &over.pictures {
             let mut item = self.item("completed");
-            item["result"] = images::encoded(&self.site, &self.answer, over.person, picture)
+            item["result"] = images::encoded(&self.site, &self.answer, picture)
                 .await?
                 .into();
             item["picture_id"] = json!(picture.id);

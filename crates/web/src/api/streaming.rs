@@ -145,7 +145,7 @@ impl Partials<'_> {
 
 async fn completed(site: &Site, job: &Job, answer: &Answer, events: &Events) -> Result<(), Gone> {
     for picture in &job.pictures {
-        let encoded = match images::encoded(site, answer, job.person, picture).await {
+        let encoded = match images::encoded(site, answer, picture).await {
             Ok(encoded) => encoded,
             Err(problem) => return send(events, "error", &problem.body()).await,
         };

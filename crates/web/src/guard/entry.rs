@@ -6,6 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::secret::{ApiKey, Token};
 use studio::accounts::{self, Known, Means, key, session};
+use studio::privacy::restriction::Mode;
 
 use super::access::{self, Access};
 use crate::Site;
@@ -20,9 +21,9 @@ pub(super) async fn check(State(site): State<Site>, mut request: Request, next: 
         return next.run(request).await;
     };
     let route = route.as_str();
-    let access = match access::of(route, request.method()) {
-        Some(Access::Open) => return next.run(request).await,
-        Some(access) => access,
+    let (access, operation) = match access::of(route, request.method()) {
+        Some((Access::Open, _)) => return next.run(request).await,
+        Some(known) => known,
         // The router says which methods there are.
         None if access::knows(route) => return next.run(request).await,
         None => return no_rule(route).on(request.uri().path()),
@@ -43,9 +44,17 @@ pub(super) async fn check(State(site): State<Site>, mut request: Request, next: 
         Some(problem) => return problem.on(request.uri().path()),
     }
     if let Some(known) = known {
+        if !operation.is_done_in(known.mode) {
+            return restricted(known.mode, &request);
+        }
         request.extensions_mut().insert(known);
     }
-    next.run(request).await
+    let mut response = next.run(request).await;
+    // For whoever looks at the answer on its way out.
+    if let Some(known) = known {
+        response.extensions_mut().insert(known);
+    }
+    response
 }
 
 /// Who asks; `None` where nobody says.
@@ -98,17 +107,20 @@ fn refusal(access: Access, known: Option<&Known>) -> Option<Problem> {
                 message,
             ))
         }
-        Access::Session | Access::Staff(_) if !has_session => {
+        Access::Session | Access::Staff(_) | Access::Desk(_) if !has_session => {
             let message =
                 "Pages are for people who signed in; with a key, use the addresses below /v1.";
             Some(Problem::new(StatusCode::FORBIDDEN, "no_session", message))
         }
-        Access::Staff(role) if known.role != role => {
-            let message = "This page is for those who run this house.";
-            Some(Problem::new(StatusCode::FORBIDDEN, "wrong_role", message))
-        }
+        Access::Staff(role) if known.role != role => Some(wrong_role()),
+        Access::Desk(roles) if !roles.contains(&known.role) => Some(wrong_role()),
         _ => None,
     }
+}
+
+fn wrong_role() -> Problem {
+    let message = "This page is for those who run this house.";
+    Problem::new(StatusCode::FORBIDDEN, "wrong_role", message)
 }
 
 /// A person is sent to sign in and comes back afterwards; a program is told.
@@ -122,6 +134,15 @@ fn unknown(problem: Problem, request: &Request) -> Response {
         _ => None,
     };
     Redirect::to(&sign_in(next)).into_response()
+}
+
+/// What is of who asks is kept, and nothing else is done with it.
+fn restricted(mode: Mode, request: &Request) -> Response {
+    let problem = Problem::restricted(mode);
+    match wants_part(request.headers()) {
+        true => problem.into_response(),
+        false => problem.on(request.uri().path()),
+    }
 }
 
 /// Where a person signs in and goes on to `next`.

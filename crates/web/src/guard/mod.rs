@@ -1,18 +1,22 @@
 //! What stands before every handler: an id for each request, the headers that keep a browser
-//! honest, a refusal of other sites' requests, who asks and whether they may, limits on bodies, and
-//! a net for bugs.
+//! honest, a net for cookies, a net for bugs, counters, a refusal of other sites' requests, who asks and whether they
+//! may, and limits on bodies.
 
 pub(crate) mod access;
+mod announcing;
 pub(crate) mod body;
+mod cookies;
 mod entry;
 mod headers;
 mod origin;
 mod panics;
 mod request_id;
+pub(crate) mod visits;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 
+pub(crate) use announcing::{Banner, Seen};
 pub(crate) use entry::sign_in;
 
 use crate::Site;
@@ -21,9 +25,12 @@ use crate::Site;
 pub(crate) fn around(routes: Router<Site>, site: &Site) -> Router<Site> {
     routes
         .layer(axum::extract::DefaultBodyLimit::max(body::MAX_BYTES))
+        .layer(from_fn_with_state(site.clone(), announcing::tell))
         .layer(from_fn_with_state(site.clone(), entry::check))
         .layer(from_fn_with_state(site.clone(), origin::check))
+        .layer(from_fn_with_state(site.clone(), visits::count))
         .layer(from_fn(panics::catch))
+        .layer(from_fn_with_state(site.clone(), cookies::sift))
         .layer(from_fn(headers::secure))
         .layer(from_fn_with_state(
             site.studio.randomness.clone(),

@@ -1,10 +1,12 @@
-//! An id for each request, in its log lines and in its answer, so that the two can be matched.
+//! An id for each request, in its log lines and in its answer, so that the two can be matched. One that a
+//! client chose may say anything: the log has the beginning of its SHA-256.
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use domain::randomness::Randomness;
+use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -19,9 +21,12 @@ pub(super) async fn attach(
         .headers()
         .get(HEADER)
         .and_then(|value| value.to_str().ok());
-    let id = match given {
-        Some(id) if is_sane(id) => id.to_owned(),
-        _ => format!("req_{:032x}", randomness.next_u128()),
+    let (id, logged) = match given {
+        Some(id) if is_sane(id) => (id.to_owned(), beginning_of_hash(id)),
+        _ => {
+            let own = format!("req_{:032x}", randomness.next_u128());
+            (own.clone(), own)
+        }
     };
     // The route, never the address itself.
     let route = request
@@ -29,7 +34,7 @@ pub(super) async fn attach(
         .get::<MatchedPath>()
         .map_or("-", MatchedPath::as_str)
         .to_owned();
-    let span = tracing::info_span!("request", %id, method = %request.method(), route);
+    let span = tracing::info_span!("request", id = %logged, method = %request.method(), route);
     let mut response = async {
         let response = next.run(request).await;
         tracing::debug!(status = response.status().as_u16(), "answered");
@@ -43,7 +48,28 @@ pub(super) async fn attach(
     response
 }
 
+fn beginning_of_hash(id: &str) -> String {
+    let hash = Sha256::digest(id);
+    hash.iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
 fn is_sane(id: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     (1..=MAX_CHARS).contains(&id.len()) && id.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn promise_gov_05_an_id_that_a_client_chose_is_logged_as_its_hash() {
+        let logged = beginning_of_hash("anna.example");
+        assert_eq!(logged.len(), 16);
+        assert!(!logged.contains("anna"));
+        assert_ne!(logged, beginning_of_hash("bert.example"));
+    }
 }

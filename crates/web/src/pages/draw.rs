@@ -18,6 +18,7 @@ use super::{Shown, onward, render, studio as studio_page, wants_part};
 use crate::api::pairs;
 use crate::caller::Caller;
 use crate::guard;
+use crate::guard::visits::Happened;
 use crate::problem::Problem;
 use crate::texts::Texts;
 
@@ -178,12 +179,16 @@ async fn card_or_problem(
 
 /// The job's card for an island, the studio at that card for a browser.
 async fn ordered(studio: &Studio, headers: &HeaderMap, job: Job) -> Result<Response, Failure> {
-    if wants_part(headers) {
+    let happened = Happened::ordered(&job);
+    let mut response = if wants_part(headers) {
         let purse = Purse::of(studio, job.person).await?;
         let card = JobCard::new(studio, job, purse.as_ref());
-        return Ok(render(StatusCode::CREATED, &card));
-    }
-    Ok(onward(&format!("/#{}", job.id)))
+        render(StatusCode::CREATED, &card)
+    } else {
+        onward(&format!("/#{}", job.id))
+    };
+    happened.on(&mut response);
+    Ok(response)
 }
 
 fn told(problem: Problem, headers: &HeaderMap) -> Response {

@@ -6,7 +6,9 @@ use domain::model::{ModelCard, ModelName, Place};
 use domain::picture::Size;
 use studio::credits::{Operation, Price, PriceList, Quote};
 use studio::jobs::Job;
+use studio::order::beginning::{Beginning, Settings};
 use studio::order::{OrderForm, Prose, Quality};
+use studio::{Studio, routing};
 
 use crate::assets;
 use crate::problem::Problem;
@@ -37,6 +39,7 @@ pub(super) struct Written {
     pub(super) priced_steps: String,
     /// The button that only changes the model was pressed.
     pub(super) choose: bool,
+    pub(super) private: bool,
 }
 
 impl Written {
@@ -60,6 +63,10 @@ impl Written {
                     written.choose = true;
                     continue;
                 }
+                "private" => {
+                    written.private = true;
+                    continue;
+                }
                 _ => continue,
             };
             *field = value;
@@ -67,17 +74,46 @@ impl Written {
         written
     }
 
+    /// Settings without words.
+    pub(super) fn of(settings: &Settings) -> Self {
+        let text = |value: Option<String>| value.unwrap_or_default();
+        Self {
+            model: text(settings.model.as_ref().map(ToString::to_string)),
+            size: text(settings.size.map(|size| size.to_string())),
+            count: text(settings.count.map(|count| count.to_string())),
+            quality: text(settings.quality.map(|quality| quality.name().to_owned())),
+            ..Self::default()
+        }
+    }
+
+    /// What the studio begins with; steps are those of a quality where they fit one.
+    pub(super) fn beginning(studio: &Studio, begins: &Beginning) -> Self {
+        match begins {
+            Beginning::House => Self::default(),
+            Beginning::Saved(settings) => Self::of(settings),
+            Beginning::LeftOff { settings, steps } => {
+                let card = routing::route(studio, settings.model.as_ref());
+                let (quality, steps) = card.map_or_else(
+                    || ("", String::new()),
+                    |(_, card)| quality_of(*steps, &card),
+                );
+                Self {
+                    quality: quality.to_owned(),
+                    steps,
+                    ..Self::of(settings)
+                }
+            }
+        }
+    }
+
     /// A former order, to be changed.
     pub(super) fn like(job: &Job, card: &ModelCard) -> Self {
-        let default = card.steps.default;
-        let (quality, steps) = match job.steps {
-            steps if steps == default => ("", String::new()),
-            steps if steps == default / 2 => ("low", String::new()),
-            steps if steps == default * 2 => ("high", String::new()),
-            steps => ("", steps.to_string()),
-        };
+        let (quality, steps) = quality_of(job.steps, card);
         Self {
-            prompt: job.prompt.expose().to_owned(),
+            prompt: job
+                .prompt
+                .as_ref()
+                .map_or_else(String::new, |words| words.expose().to_owned()),
             negative: job
                 .negative_prompt
                 .as_ref()
@@ -93,6 +129,7 @@ impl Written {
                 }
                 _ => String::new(),
             },
+            private: job.is_private,
             ..Self::default()
         }
     }
@@ -132,16 +169,34 @@ impl Written {
             variation_of: None,
             ancestors: Vec::new(),
             previews: PREVIEWS,
+            keep: None,
+            is_private: self.private,
             max_credits: None,
             key: None,
         })
     }
 }
 
+/// The quality that takes so many steps, or the steps themselves.
+fn quality_of(steps: u32, card: &ModelCard) -> (&'static str, String) {
+    let default = card.steps.default;
+    match steps {
+        steps if steps == default => ("", String::new()),
+        steps if steps == default / 2 => ("low", String::new()),
+        steps if steps == default * 2 => ("high", String::new()),
+        steps => ("", steps.to_string()),
+    }
+}
+
 /// The same order once more, with a new seed; of a variation, another one.
 pub(super) fn again(job: &Job, card: Option<&ModelCard>) -> OrderForm {
     OrderForm {
-        prompt: Prose(job.prompt.expose().to_owned()),
+        // What was private has no words any more, and an order without words is refused.
+        prompt: Prose(
+            job.prompt
+                .as_ref()
+                .map_or_else(String::new, |words| words.expose().to_owned()),
+        ),
         negative_prompt: job
             .negative_prompt
             .as_ref()
@@ -156,6 +211,8 @@ pub(super) fn again(job: &Job, card: Option<&ModelCard>) -> OrderForm {
         variation_of: None,
         ancestors: job.ancestors.clone(),
         previews: PREVIEWS,
+        keep: None,
+        is_private: job.is_private,
         max_credits: None,
         key: None,
     }

@@ -2,6 +2,7 @@
 
 use studio::accounts::{Known, Means};
 
+use crate::guard::Banner;
 use crate::texts::Texts;
 
 /// The frame of one page.
@@ -58,6 +59,11 @@ impl Frame {
             _ => Who::Visitor,
         };
         Self { who, place }
+    }
+
+    /// What is told above the page.
+    pub(crate) fn banner(&self) -> Option<Banner> {
+        Banner::here()
     }
 
     pub(crate) fn links(&self, t: &'static Texts) -> Vec<Link> {

@@ -4,10 +4,13 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use studio::letters::{self, LetterState, Posted};
+use studio::privacy::looking::Staff;
 
+use super::desk::{self, Tab};
 use super::{Shown, ok};
 use crate::Site;
 use crate::api::Origin;
+use crate::caller::Asker;
 use crate::letters::{Written, write};
 use crate::pages::Frame;
 use crate::texts::Texts;
@@ -19,6 +22,7 @@ const LETTERS: u32 = 100;
 struct LettersPage {
     t: &'static Texts,
     frame: Frame,
+    tabs: Vec<Tab>,
     letters: Vec<(Posted, Option<Written>)>,
     now: domain::clock::Moment,
 }
@@ -34,8 +38,14 @@ impl LettersPage {
     }
 }
 
-pub(super) async fn list(State(site): State<Site>, origin: Origin) -> Result<Response, Shown> {
-    let posted = letters::recent(&site.studio, LETTERS).await?;
+pub(super) async fn list(
+    State(site): State<Site>,
+    Asker(known): Asker,
+    origin: Origin,
+) -> Result<Response, Shown> {
+    let staff = Staff::on_page(&known);
+    let posted = letters::recent(&site.studio, &staff, LETTERS).await;
+    let posted = desk::or_asked(posted, "/letters")?;
     let home = origin.url("");
     let letters = posted.into_iter().map(|posted| {
         let written = posted.letter.as_ref().map(|letter| write(letter, &home));
@@ -43,7 +53,8 @@ pub(super) async fn list(State(site): State<Site>, origin: Origin) -> Result<Res
     });
     Ok(ok(&LettersPage {
         t: Texts::get(),
-        frame: Frame::member("account"),
+        frame: Frame::member("desk"),
+        tabs: desk::tabs(known.role, "/letters"),
         letters: letters.collect(),
         now: site.studio.clock.now(),
     }))

@@ -3,21 +3,32 @@
 mod about;
 mod account;
 mod credits;
+mod desk;
 mod door;
 mod draw;
 mod form;
 mod frame;
+mod glossary;
 mod job_card;
 mod landing;
 mod letters;
+mod news;
 mod passkeys;
 mod pictures;
+mod policies;
 mod privacy;
 mod receipt;
+mod request_card;
+mod requests;
+mod schemas;
 mod sent;
 mod studio;
 mod trust;
+mod visits;
+mod witness;
 
+use ::studio::Failure;
+use ::studio::privacy::inventory::Purpose;
 use askama::Template;
 use axum::Router;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
@@ -25,12 +36,18 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 
 use crate::Site;
-use crate::problem::Problem;
+use crate::problem::{Asks, Problem};
 use crate::texts::Texts;
 
-pub(crate) use account::erase_problem;
+pub(crate) use account::{
+    consent_means, consent_problem, erase_problem, identity, object_problem, request_problem,
+    restrict_problem,
+};
 pub(crate) use frame::Frame;
-pub(crate) use privacy::as_file as privacy_notice;
+pub(crate) use privacy::{
+    as_file as privacy_notice, assessment_as_file, inventory as privacy_inventory,
+    part as notice_part,
+};
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new()
@@ -43,6 +60,8 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/jobs/{id}/remove", post(draw::remove))
         .route("/pictures", get(pictures::list))
         .route("/pictures/chosen", post(pictures::act))
+        .route("/pictures/keeping", post(pictures::choose))
+        .route("/pictures/{id}/keeping", post(pictures::choose_one))
         .route("/pictures/{id}", get(pictures::show))
         .route("/pictures/{id}/thumbnail", get(pictures::thumbnail))
         .route("/pictures/{id}/favourite", post(pictures::star))
@@ -52,16 +71,51 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/privacy.txt", get(privacy::text))
         .route("/privacy.json", get(privacy::json))
         .route("/privacy.jsonld", get(privacy::json_ld))
+        .route("/privacy/words", get(glossary::show))
+        .route("/privacy/versions", get(policies::list))
+        .route("/privacy/versions.atom", get(policies::atom))
+        .route("/privacy/versions.json", get(policies::json_feed))
+        .route("/privacy/versions/{number}", get(policies::show))
+        .route("/privacy/versions/{number}/changes", get(policies::changes))
+        .route("/privacy/versions/{number}/notice.txt", get(policies::text))
+        .route(
+            "/privacy/versions/{number}/notice.html",
+            get(policies::part),
+        )
+        .route(
+            "/privacy/versions/{number}/policy.json",
+            get(policies::facts),
+        )
+        .route(
+            "/privacy/versions/{number}/proof.json",
+            get(policies::proven),
+        )
+        .route("/.well-known/privacy-policy.json", get(policies::machine))
+        .route("/schemas/{name}", get(schemas::show))
+        .route("/privacy/authorities", get(requests::authorities))
+        .route("/privacy/request", get(requests::show).post(requests::ask))
+        .route("/privacy/request/{reference}", get(requests::standing))
+        .route(
+            "/privacy/request/confirm/{token}",
+            get(requests::open).post(requests::confirm),
+        )
         .route("/trust", get(trust::show))
         .route("/trust/checkpoint", get(trust::checkpoint))
         .route("/trust/growth", get(trust::growth))
+        .route("/trust/witnessed/{name}", get(trust::witnessed))
+        .route("/witness/add-checkpoint", post(witness::add))
         .route("/trust/report.json", get(trust::report))
         .route("/receipts/{token}", get(receipt::show))
         .route("/.well-known/pinhole-house.json", get(receipt::house))
+        .route("/.well-known/gpc.json", get(news::control))
+        .route("/news/confirm/{token}", get(news::ask).post(news::confirm))
+        .route("/news/leave/{reference}", get(news::show).post(news::leave))
         .route("/letters", get(letters::list))
+        .route("/desk/visits", get(visits::show))
         .merge(door::routes())
         .merge(account::routes())
         .merge(credits::routes())
+        .merge(desk::routes())
 }
 
 /// An island asks for a part of a page by this header, and gets that part or a JSON error.
@@ -100,6 +154,17 @@ impl<T: Into<Problem>> From<T> for Shown {
     }
 }
 
+impl Shown {
+    /// Somebody looks who has not said what for: they are asked, and go on to `back` afterwards.
+    fn asks(purposes: Vec<Purpose>, back: String) -> Self {
+        let mut problem = Problem::from(Failure::NotOnDuty {
+            purposes: Vec::new(),
+        });
+        problem.asks = Some(Box::new(Asks { purposes, back }));
+        Self(problem)
+    }
+}
+
 impl IntoResponse for Shown {
     fn into_response(self) -> Response {
         problem(self.0)
@@ -116,6 +181,9 @@ struct ProblemPage {
 }
 
 pub(crate) fn problem(problem: Problem) -> Response {
+    if let Some(asks) = problem.asks {
+        return desk::ask_for_duty(asks.purposes, &asks.back);
+    }
     let t = Texts::get();
     let words = &t.problem;
     let retry_after = problem.retry_after();

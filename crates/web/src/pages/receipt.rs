@@ -8,11 +8,14 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use domain::clock::Moment;
 use domain::secret::Token;
 use serde_json::{Value, json};
 use studio::privacy::erasure::{
     self, Fate, Part, RECEIPT_KEPT_MS, Scope, Standing, State as Reached, Told,
 };
+use studio::privacy::log::checkpoint::{log_key, witness_key};
+use studio::privacy::recipients::NOT_STATED;
 
 use super::account::{files, size};
 use super::{Frame, Shown, render};
@@ -29,6 +32,7 @@ struct ReceiptPage {
     path: String,
     standing: Standing,
     public_key: String,
+    now: Moment,
 }
 
 impl ReceiptPage {
@@ -61,6 +65,7 @@ impl ReceiptPage {
     fn steps(&self) -> Vec<(&str, bool)> {
         let state = self.standing.state;
         let steps = Reached::ALL.into_iter();
+        let steps = steps.filter(|step| *step != Reached::Held);
         steps
             .map(|step| (self.words(step), step <= state))
             .collect()
@@ -78,7 +83,7 @@ impl ReceiptPage {
             Reached::RecipientsTold => &words.step_recipients_told,
             Reached::Checkpointed => &words.step_checkpointed,
             Reached::Scanned => &words.step_scanned,
-            Reached::Receipted => &words.step_receipted,
+            Reached::Receipted | Reached::Held => &words.step_receipted,
         }
     }
 
@@ -105,6 +110,18 @@ impl ReceiptPage {
         there
             .map(|part| (part.heading(), self.rows(rows(part))))
             .collect()
+    }
+
+    /// What is kept for now, as far as it may be told, until when.
+    fn held(&self) -> Vec<String> {
+        let now = self.now.as_millis();
+        let held = self.standing.done.held.iter();
+        let told = held.filter(|held| held.told_from_ms <= now);
+        told.map(|held| {
+            let until = self.t.exact(Moment::from_millis(held.until_ms));
+            self.t.forget.held.fill_two(held.class.words(), &until)
+        })
+        .collect()
     }
 
     fn rows(&self, rows: u64) -> String {
@@ -152,15 +169,41 @@ impl ReceiptPage {
             .fill(&places.collect::<Vec<_>>().join(", "))))
     }
 
-    fn told(&self) -> Vec<&str> {
+    fn told(&self) -> Vec<String> {
         let words = &self.t.forget;
         let letter = self.standing.done.letter.map(|told| match told {
-            Told::Sent => words.told_sent.as_str(),
-            Told::NotSent => words.told_not.as_str(),
+            Told::Sent => words.told_sent.clone(),
+            Told::NotSent => words.told_not.clone(),
         });
-        letter
-            .into_iter()
-            .chain([words.told_nobody.as_str()])
+        let mut told: Vec<String> = letter.into_iter().collect();
+        let others = self.others();
+        if others.is_empty() {
+            told.push(words.told_nobody.clone());
+        }
+        told.extend(others);
+        told
+    }
+}
+
+impl ReceiptPage {
+    /// Who else got something, as the signed receipt says it.
+    fn others(&self) -> Vec<String> {
+        let signed = self.standing.receipt.as_deref();
+        let signed = signed.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let all = signed
+            .as_ref()
+            .and_then(|all| all["receipt"]["recipients"].as_array());
+        let text = |one: &Value, name: &str| one[name].as_str().map(str::to_owned);
+        all.into_iter()
+            .flatten()
+            .map(|one| {
+                let who = text(one, "who").unwrap_or_default();
+                let name = text(one, "name").or_else(|| text(one, "host"));
+                let who = name.map_or_else(|| who.clone(), |name| format!("{who} ({name})."));
+                let got = text(one, "got").unwrap_or_default();
+                let keeps = text(one, "keeps").unwrap_or_else(|| NOT_STATED.to_owned());
+                self.t.forget.told_other.fill_all(&[&who, &got, &keeps])
+            })
             .collect()
     }
 }
@@ -169,7 +212,8 @@ fn small(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// `/receipts/TOKEN`, and `/receipts/TOKEN.json` for the signed file.
+/// `/receipts/TOKEN`, and `/receipts/TOKEN.json` for the signed file, with a second one below
+/// `/receipts/TOKEN.supplement.json` where something was held.
 pub(super) async fn show(
     State(site): State<Site>,
     Path(name): Path<String>,
@@ -177,6 +221,10 @@ pub(super) async fn show(
     let (token, is_file) = match name.strip_suffix(".json") {
         Some(token) => (token, true),
         None => (name.as_str(), false),
+    };
+    let (token, is_supplement) = match token.strip_suffix(".supplement") {
+        Some(token) => (token, true),
+        None => (token, false),
     };
     let found = match Token::read(token) {
         Some(token) => erasure::find(&site.studio, &token).await?,
@@ -186,6 +234,10 @@ pub(super) async fn show(
         let message = "There is no such receipt.";
         return Err(Problem::new(StatusCode::NOT_FOUND, "receipt_not_found", message).into());
     };
+    if is_file && is_supplement {
+        let signed = standing.supplement.ok_or_else(Problem::nothing)?;
+        return Ok(file(signed));
+    }
     if is_file {
         return Ok(match standing.receipt {
             Some(signed) => file(signed),
@@ -199,6 +251,7 @@ pub(super) async fn show(
         path: format!("/receipts/{token}"),
         standing,
         public_key: public_key(&site),
+        now: site.studio.clock.now(),
     };
     let mut response = render(StatusCode::OK, &page);
     let headers = response.headers_mut();
@@ -236,7 +289,10 @@ fn public_key(site: &Site) -> String {
 
 /// By which key this house signs.
 pub(super) async fn house(State(site): State<Site>) -> Json<Value> {
+    let public = site.studio.keys.public_key();
     Json(json!({
         "signs_with": { "algorithm": "Ed25519", "public_key": public_key(&site) },
+        "log": log_key(public).to_string(),
+        "witness": witness_key(public).to_string(),
     }))
 }

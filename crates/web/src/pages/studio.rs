@@ -7,6 +7,8 @@ use axum::response::Response;
 use domain::ids::{JobId, PersonId};
 use domain::model::ModelName;
 use studio::accounts::{Known, Means};
+use studio::order::beginning;
+use studio::privacy::restriction;
 use studio::{Studio, jobs, routing};
 
 use super::credits::Purse;
@@ -14,7 +16,7 @@ use super::form::{Controls, Written};
 use super::job_card::JobCard;
 use super::{Frame, Shown, landing, onward, render};
 use crate::api::pairs;
-use crate::caller::MaybeAsker;
+use crate::caller::{MaybeAsker, Signalled};
 use crate::guard;
 use crate::problem::Problem;
 use crate::texts::Texts;
@@ -35,6 +37,8 @@ struct StudioPage {
     /// The last job of this page, where there are older ones.
     older: Option<JobId>,
     is_newest: bool,
+    /// Nothing is drawn: the account is restricted.
+    is_restricted: bool,
 }
 
 impl StudioPage {
@@ -51,6 +55,7 @@ impl StudioPage {
             .iter()
             .any(|text| !text.is_empty());
         filled
+            || form.private
             || ["seed", "steps", "guidance", "negative_prompt"]
                 .iter()
                 .any(|param| self.is_wrong(param))
@@ -64,6 +69,7 @@ impl StudioPage {
 pub(super) async fn show(
     State(studio): State<Studio>,
     MaybeAsker(known): MaybeAsker,
+    Signalled(signal): Signalled,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Shown> {
     let known = known.filter(|known| !matches!(known.means, Means::Key { .. }));
@@ -74,8 +80,13 @@ pub(super) async fn show(
         });
     };
     let mut before = None;
-    let mut written = Written::default();
-    for (name, value) in pairs(query.unwrap_or_default().as_bytes()) {
+    let asked = pairs(query.unwrap_or_default().as_bytes());
+    let mut written = match asked.iter().all(|(name, _)| name == "before") {
+        true => Written::beginning(&studio, &beginning::of(&studio, person, signal).await?),
+        // The address says with what.
+        false => Written::default(),
+    };
+    for (name, value) in asked {
         match name.as_str() {
             "before" => before = Some(value.parse().map_err(|_| Problem::no_job())?),
             "model" => written.model = value,
@@ -87,7 +98,10 @@ pub(super) async fn show(
                 written = match routing::route(&studio, Some(&job.model)) {
                     Some((_, card)) => Written::like(&job, &card),
                     None => Written {
-                        prompt: job.prompt.expose().to_owned(),
+                        prompt: job
+                            .prompt
+                            .as_ref()
+                            .map_or_else(String::new, |words| words.expose().to_owned()),
                         ..Written::default()
                     },
                 };
@@ -133,6 +147,7 @@ pub(super) async fn page(
     let status = mistake
         .as_ref()
         .map_or(StatusCode::OK, |problem| problem.status);
+    let is_restricted = restriction::of(studio, person).await?.is_some();
     let prices = purse.as_ref().map(|purse| purse.prices.as_ref());
     let page = StudioPage {
         t,
@@ -149,12 +164,13 @@ pub(super) async fn page(
         feed,
         older: work.next,
         is_newest: before.is_none(),
+        is_restricted,
     };
     Ok(render(status, &page))
 }
 
 /// The model that the form names, or the default one.
-fn chosen_card(studio: &Studio, form: &Written) -> Option<domain::model::ModelCard> {
+pub(super) fn chosen_card(studio: &Studio, form: &Written) -> Option<domain::model::ModelCard> {
     let named = ModelName::new(form.model.clone());
     let found = routing::route(studio, Some(&named)).or_else(|| routing::route(studio, None));
     found.map(|(_, card)| card)

@@ -3,7 +3,7 @@
 
 use askama::Template;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -12,6 +12,7 @@ use domain::clock::Moment;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use studio::privacy::audit;
+use studio::privacy::log::witness::asking::{self, Said, Trouble};
 use studio::privacy::log::{self, proof};
 
 use super::{Frame, Shown, ok};
@@ -28,6 +29,41 @@ struct TrustPage {
     public_key: String,
     checkpoint: Option<String>,
     report: Option<Shape>,
+    witnesses: Vec<Seen>,
+}
+
+/// A witness of the log, as the page shows it.
+struct Seen {
+    name: String,
+    words: String,
+    has_signed: bool,
+}
+
+impl Seen {
+    fn of(said: &Said) -> Self {
+        let texts = Texts::get();
+        let words = &texts.trust;
+        let mut told = match said.signed {
+            Some(when) => words
+                .witness_signed
+                .fill_all(&[&texts.exact(when), &said.size.to_string()]),
+            None => words.witness_never.clone(),
+        };
+        let trouble = said.trouble.map(|trouble| match trouble {
+            Trouble::Forked => &words.witness_forked,
+            Trouble::Unknown => &words.witness_unknown,
+            Trouble::Silent => &words.witness_silent,
+        });
+        if let Some(trouble) = trouble {
+            told.push(' ');
+            told += trouble;
+        }
+        Self {
+            name: said.name.clone(),
+            words: told,
+            has_signed: said.note.is_some(),
+        }
+    }
 }
 
 /// A report as the page shows it.
@@ -35,6 +71,8 @@ struct Shape {
     when: String,
     holds: bool,
     checks: Vec<Line>,
+    /// Each time that the house was put back from a backup.
+    restorations: Vec<String>,
 }
 
 struct Line {
@@ -56,11 +94,27 @@ impl Shape {
                 wrong: check["wrong"].as_u64().unwrap_or(0),
             }
         });
+        let texts = Texts::get();
+        let exact = |seconds: &Value| {
+            let seconds = seconds.as_i64().unwrap_or(0);
+            texts.exact(Moment::from_millis(seconds * 1_000))
+        };
+        let restorations = report["restorations"].as_array();
+        let restorations = restorations.into_iter().flatten().map(|one| {
+            let kept = one["entries_kept"].as_u64().unwrap_or(0);
+            let had = one["entries_before"].as_u64().unwrap_or(0);
+            texts.trust.restored.fill_all(&[
+                &exact(&one["time"]),
+                &exact(&one["backup_made"]),
+                &had.saturating_sub(kept).to_string(),
+            ])
+        });
         let when = Moment::from_millis(report["time"].as_i64()? * 1_000);
         Some(Self {
             when: Texts::get().exact(when),
             holds: report["holds"].as_bool()?,
             checks: checks.collect(),
+            restorations: restorations.collect(),
         })
     }
 }
@@ -97,6 +151,11 @@ pub(super) async fn show(
         public_key: BASE64.encode(site.studio.keys.public_key()),
         checkpoint: log::newest(&site.studio).await?,
         report: report.as_deref().and_then(Shape::of),
+        witnesses: asking::all(&site.studio)
+            .await?
+            .iter()
+            .map(Seen::of)
+            .collect(),
     }))
 }
 
@@ -105,11 +164,27 @@ pub(super) async fn checkpoint(State(site): State<Site>) -> Result<Response, Pro
     let note = log::newest(&site.studio)
         .await?
         .ok_or_else(Problem::nothing)?;
+    Ok(as_note(note))
+}
+
+/// The newest checkpoint that this witness has signed, with its signature.
+pub(super) async fn witnessed(
+    State(site): State<Site>,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    let mut said = asking::all(&site.studio).await?.into_iter();
+    let note = said
+        .find(|said| said.name == name)
+        .and_then(|said| said.note);
+    Ok(as_note(note.ok_or_else(Problem::nothing)?))
+}
+
+fn as_note(note: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    Ok((headers, note).into_response())
+    (headers, note).into_response()
 }
 
 #[derive(Deserialize)]

@@ -4,15 +4,16 @@ use std::time::Instant;
 
 use serde_json::json;
 use studio::jobs;
-use studio::letters::{self, Letter};
+use studio::letters::Letter;
 
-use crate::browser::{Browser, PASSWORD, last_letter, person_of, welcome_link};
+use crate::browser::{Browser, PASSWORD, everything_kept, last_letter, person_of, welcome_link};
+use crate::outbox;
 use crate::stage::{Stage, borrowed, priced};
 
 const ANNA: &str = "anna@example.org";
 
 async fn letters_to(stage: &Stage, address: &str) -> Vec<String> {
-    let all = letters::recent(&stage.studio, 100).await.expect("letters");
+    let all = outbox::letters(&stage.studio).await;
     let to = all.iter().filter(|one| one.address.expose() == address);
     to.filter_map(|one| one.letter.as_ref().map(|letter| letter.kind().to_owned()))
         .collect()
@@ -44,6 +45,7 @@ async fn the_first_operator_keeps_what_was_drawn_before() {
     assert_eq!(anna.submit(&link, &fields).await.status, 303);
     assert!(anna.get("/pictures").await.text().contains(&picture));
     assert!(anna.get("/account").await.text().contains("operator"));
+    anna.on_duty(domain::role::Role::Operator).await;
     assert_eq!(anna.get("/letters").await.status, 200);
 
     // From now on everybody signs in, and the link is worth nothing.
@@ -171,8 +173,12 @@ async fn promise_acc_02_known_and_unknown_addresses_are_answered_alike() {
             ];
             let answer = Browser::new(&stage).submit(path, &fields).await;
             assert_eq!(answer.status, status, "{path}");
-            assert!(answer.header("set-cookie").is_empty());
-            told.push(without(answer.text()));
+            // The one of the question for the age, which everybody gets.
+            let set = answer.header("set-cookie").to_owned();
+            let is_door = set.starts_with("pinhole-door=");
+            assert_eq!(is_door, path == "/sign-up", "{set}");
+            assert!(is_door || set.is_empty());
+            told.push((without(answer.text()), set.len()));
         }
         assert_eq!(told[0], told[1], "{path}");
     }
@@ -271,6 +277,79 @@ async fn every_field_of_the_door_says_what_is_wrong() {
         );
     }
     assert!(letters_to(&stage, ANNA).await.is_empty());
+}
+
+#[tokio::test]
+async fn promise_chd_01_going_back_and_writing_another_date_is_refused_and_nothing_is_kept() {
+    let stage = Stage::free().await;
+    Browser::new(&stage).welcome("op@example.org").await;
+    let before = everything_kept(&stage).await;
+    let browser = Browser::new(&stage);
+    let fields = |born| [("address", ANNA), ("password", PASSWORD), ("born", born)];
+    let main = |page: String| page.split_once("<main").expect("a page").1.to_owned();
+    let refused = browser.submit("/sign-up", &fields("2020-01-01")).await;
+    assert!(refused.text().contains("No account was made"));
+    let again = browser.submit("/sign-up", &fields("1990-05-17")).await;
+    assert_eq!(main(again.text()), main(refused.text()));
+    assert_eq!(
+        main(browser.get("/sign-up").await.text()),
+        main(refused.text())
+    );
+    assert_eq!(
+        everything_kept(&stage).await,
+        before,
+        "something was written"
+    );
+    // Whoever looks into the browser can't tell it from that of somebody who is old enough.
+    let old = Browser::new(&stage);
+    let asked = old.submit("/sign-up", &fields("1990-05-17")).await;
+    assert!(!asked.text().contains("No account was made"));
+    let shape = |browser: &Browser<'_>| {
+        let cookies = browser.cookies.borrow();
+        let name = cookies.keys().cloned().collect::<Vec<_>>();
+        (name, cookies["pinhole-door"].len())
+    };
+    assert_eq!(shape(&browser), shape(&old));
+    assert_ne!(
+        browser.cookies.borrow()["pinhole-door"],
+        old.cookies.borrow()["pinhole-door"]
+    );
+    let set = asked.headers.get("set-cookie").expect("a cookie");
+    assert!(!set.to_str().expect("text").contains("Max-Age"));
+    // A browser that brings it back days later may ask again.
+    stage.studio.clock.advance_millis(2 * 24 * 60 * 60 * 1_000);
+    assert!(
+        browser
+            .get("/sign-up")
+            .await
+            .text()
+            .contains("name=\"born\"")
+    );
+}
+
+#[tokio::test]
+async fn promise_chd_01_the_age_is_that_of_the_country_and_nothing_but_over_and_it_are_kept() {
+    let stage = Stage::behind_proxy("http://localhost:8080", "x-country").await;
+    // Fourteen years old: enough where thirteen is asked, and not where sixteen is.
+    for (country, is_let_in) in [("US", true), ("us", true), ("DE", false), ("", false)] {
+        let browser = Browser::new(&stage);
+        let fields = [
+            ("address", "teen@example.org"),
+            ("password", PASSWORD),
+            ("born", "2012-06-01"),
+        ];
+        let mut form = crate::stage::form("/sign-up", &fields, &[]);
+        form.headers_mut()
+            .insert("x-country", country.parse().expect("a value"));
+        let answer = browser.send(form).await.text();
+        assert_eq!(
+            !answer.contains("No account was made"),
+            is_let_in,
+            "{country}"
+        );
+    }
+    let kept = everything_kept(&stage).await;
+    assert!(!kept.contains("2012-06-01"));
 }
 
 #[tokio::test]

@@ -86,8 +86,8 @@ async fn a_bad_field_is_named() {
             "negative_prompt",
             "no negative prompt",
         ),
-        (json!({ "private": true }), "private", "Leave private out"),
-        (json!({ "retention": 3600 }), "retention", "keep"),
+        (json!({ "private": "yes" }), "private", "true or false"),
+        (json!({ "retention": 5 }), "retention", "60 to"),
         (
             json!({ "max_credits": "none" }),
             "max_credits",

@@ -10,12 +10,19 @@ use axum::http::{Method, Request, header};
 use db::Db;
 use domain::ids::PersonId;
 use domain::personal::Address;
+use domain::role::Role;
 use studio::accounts::person;
-use studio::letters::{self, Letter};
+use studio::letters::Letter;
+use studio::privacy::duty;
+use studio::privacy::inventory::Purpose;
 
+use crate::outbox;
 use crate::stage::{Answer, Stage, form, request};
 
 pub(crate) const PASSWORD: &str = "three green apples";
+
+/// Where a browser is sent that was let in.
+pub(crate) const LET_IN: &str = "/sign-in/done?next=%2F";
 
 pub(crate) struct Browser<'a> {
     pub(crate) stage: &'a Stage,
@@ -23,6 +30,8 @@ pub(crate) struct Browser<'a> {
     host: &'static str,
     /// The network address that it comes from.
     from: Cell<Ipv4Addr>,
+    /// What it says of itself.
+    agent: RefCell<Option<String>>,
 }
 
 impl<'a> Browser<'a> {
@@ -36,12 +45,17 @@ impl<'a> Browser<'a> {
             cookies: RefCell::default(),
             host,
             from: Cell::new(Ipv4Addr::LOCALHOST),
+            agent: RefCell::default(),
         }
     }
 
     pub(crate) fn comes_from(&self, number: u32) {
         // 100.64.0.0/10, which belongs to nobody.
         self.from.set(Ipv4Addr::from_bits(0x6440_0000 + number));
+    }
+
+    pub(crate) fn says(&self, agent: &str) {
+        self.agent.replace(Some(agent.to_owned()));
     }
 
     pub(crate) fn with_cookies_of(other: &Self) -> Self {
@@ -73,6 +87,9 @@ impl<'a> Browser<'a> {
             headers.insert(header::COOKIE, pairs.join("; ").parse().expect("cookies"));
         }
         headers.insert(header::HOST, self.host.parse().expect("a host"));
+        if let Some(agent) = &*self.agent.borrow() {
+            headers.insert(header::USER_AGENT, agent.parse().expect("text"));
+        }
         if headers.contains_key(header::ORIGIN) {
             let origin = format!("http://{}", self.host).parse().expect("an origin");
             headers.insert(header::ORIGIN, origin);
@@ -119,7 +136,19 @@ impl<'a> Browser<'a> {
         let link = format!("/sign-up/{token}");
         assert_eq!(self.get(&link).await.status, 200);
         let opened = self.submit(&link, &[("password", PASSWORD)]).await;
-        assert_eq!(opened.header("location"), "/", "{}", opened.text());
+        assert_eq!(opened.header("location"), LET_IN, "{}", opened.text());
+    }
+
+    /// Says what they look for as staff: everything that their role reads.
+    pub(crate) async fn on_duty(&self, role: Role) {
+        let all = Purpose::ALL.into_iter();
+        let read =
+            all.filter(|purpose| duty::can_be_for(*purpose) && purpose.readers().contains(&role));
+        let mut fields: Vec<(&str, &str)> = read.map(|purpose| ("for", purpose.name())).collect();
+        fields.push(("reason", "somebody asked by mail what became of it"));
+        fields.push(("minutes", "480"));
+        let begun = self.submit("/desk/duties", &fields).await;
+        assert_eq!(begun.status, 303, "{}", begun.text());
     }
 
     /// Takes the link that makes the first operator.
@@ -127,7 +156,7 @@ impl<'a> Browser<'a> {
         let link = welcome_link(self.stage).await;
         let fields = [("address", address), ("password", PASSWORD), ("adopt", "1")];
         let entered = self.submit(&link, &fields).await;
-        assert_eq!(entered.header("location"), "/", "{}", entered.text());
+        assert_eq!(entered.header("location"), LET_IN, "{}", entered.text());
     }
 }
 
@@ -139,12 +168,19 @@ pub(crate) async fn welcome_link(stage: &Stage) -> String {
 
 /// What the newest letter to an address says.
 pub(crate) async fn last_letter(stage: &Stage, address: &str) -> Letter {
-    let all = letters::recent(&stage.studio, 100).await.expect("letters");
+    let all = outbox::letters(&stage.studio).await;
     let mut to = all
         .into_iter()
         .filter(|one| one.address.expose() == address);
     let newest = to.next().expect("a letter");
     newest.letter.expect("not sent yet")
+}
+
+/// Every letter to an address that is not sent yet, the newest first.
+pub(crate) async fn letters_to(stage: &Stage, address: &str) -> Vec<Letter> {
+    let all = outbox::letters(&stage.studio).await.into_iter();
+    let to = all.filter(|one| one.address.expose() == address);
+    to.filter_map(|one| one.letter).collect()
 }
 
 pub(crate) async fn person_of(stage: &Stage, address: &str) -> PersonId {

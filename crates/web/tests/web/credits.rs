@@ -401,6 +401,7 @@ async fn an_operator_gives_credits_with_a_reason_and_an_end() {
     let bo = Browser::new(&stage);
     bo.sign_up("bo@example.org").await;
     assert_eq!(bo.get("/credits/grants").await.status, 403);
+    operator.on_duty(domain::role::Role::Operator).await;
 
     let page = operator.get("/credits/grants").await.text();
     let id = page.split("name=\"id\" value=\"").nth(1).expect("an id");

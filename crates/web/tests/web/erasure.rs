@@ -4,7 +4,8 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::{Value, json};
 use studio::accounts::session::CONFIRMED_FOR_MS;
-use studio::privacy::erasure::{self, Ground, receipt};
+use studio::privacy::erasure::{self, Ground};
+use studio::privacy::receipt;
 
 use crate::browser::{Browser, person_of};
 use crate::stage::{Answer, Stage, json as json_request, request};

@@ -2,18 +2,17 @@
 
 use domain::role::Role;
 use studio::accounts::person;
-use studio::letters::{self, Letter};
+use studio::letters::Letter;
 
 use crate::browser::{Browser, PASSWORD, last_letter, person_of};
+use crate::outbox;
 use crate::stage::Stage;
 
 const ANNA: &str = "anna@example.org";
 
 /// Letters about attacks to an address.
 async fn alarms(stage: &Stage, address: &str) -> Vec<&'static str> {
-    let all = letters::recent(&stage.studio, 1_000)
-        .await
-        .expect("letters");
+    let all = outbox::letters(&stage.studio).await;
     let to = all
         .into_iter()
         .filter(|one| one.address.expose() == address);
@@ -95,7 +94,7 @@ async fn promise_use_06_a_stuffing_run_on_one_account_fails_and_its_owner_gets_i
     assert_eq!(phone.submit(&link, &[]).await.status, 410, "it works once");
 
     // Her mailbox is not flooded.
-    let all = letters::recent(&stage.studio, 100).await.expect("letters");
+    let all = outbox::letters(&stage.studio).await;
     let warnings = all
         .iter()
         .filter(|one| one.address.expose() == ANNA)
@@ -229,7 +228,7 @@ async fn nobody_floods_a_mailbox_through_the_forms() {
         told.windows(2).all(|two| two[0] == two[1]),
         "who asks is not told"
     );
-    let all = letters::recent(&stage.studio, 100).await.expect("letters");
+    let all = outbox::letters(&stage.studio).await;
     assert_eq!(all.len(), 4);
     let one = Browser::new(&stage);
     let mut last = 200;

@@ -1,10 +1,10 @@
 //! Passkeys: they sign in by themselves, each answer once, and nothing else passes for one.
 
 use db::on;
-use studio::letters;
 
 use crate::authenticator::{Authenticator, letters as base64, told};
-use crate::browser::{Browser, PASSWORD, everything_kept, person_of};
+use crate::browser::{Browser, LET_IN, PASSWORD, everything_kept, person_of};
+use crate::outbox;
 use crate::stage::{Answer, Stage};
 
 const ANNA: &str = "anna@example.org";
@@ -12,7 +12,7 @@ const BO: &str = "bo@example.org";
 const SECURITY: &str = "/account/password";
 
 async fn kinds_to(stage: &Stage, address: &str) -> Vec<&'static str> {
-    let all = letters::recent(&stage.studio, 100).await.expect("letters");
+    let all = outbox::letters(&stage.studio).await;
     let to = all
         .into_iter()
         .filter(|one| one.address.expose() == address);
@@ -65,7 +65,7 @@ async fn promise_acc_05_a_passkey_signs_in_without_address_or_password() {
     let mut fields = phone.sign(&question);
     fields.push(("next", "/pictures".to_owned()));
     let entered = other.send_fields("/sign-in/passkey", &fields).await;
-    assert_eq!(entered.header("location"), "/pictures");
+    assert_eq!(entered.header("location"), "/sign-in/done?next=%2Fpictures");
     assert!(other.is_in().await);
     assert!(!other.cookies.borrow().contains_key("pinhole-passkey"));
     assert_eq!(kinds_to(&stage, ANNA).await[0], "new_device");
@@ -99,7 +99,10 @@ async fn promise_acc_05_a_passkey_counts_as_both_factors() {
     let other = Browser::new(&stage);
     let with_password = other.sign_in(ANNA, PASSWORD).await;
     assert!(with_password.text().contains("One more code"));
-    assert_eq!(other.sign_in_with(&mut phone).await.header("location"), "/");
+    assert_eq!(
+        other.sign_in_with(&mut phone).await.header("location"),
+        LET_IN
+    );
 }
 
 #[tokio::test]
@@ -523,5 +526,8 @@ async fn a_house_with_a_name_has_passkeys_of_that_name() {
     let cookie = question.header("set-cookie");
     assert!(cookie.starts_with("__Host-pinhole-passkey="));
     assert!(cookie.contains("HttpOnly") && cookie.contains("Secure"));
-    assert_eq!(other.sign_in_with(&mut phone).await.header("location"), "/");
+    assert_eq!(
+        other.sign_in_with(&mut phone).await.header("location"),
+        LET_IN
+    );
 }

@@ -2,21 +2,12 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
-use studio::letters::{self, Letter};
+use studio::letters::Letter;
 
-use crate::browser::{Browser, PASSWORD, everything_kept};
+use crate::browser::{Browser, PASSWORD, everything_kept, letters_to};
 use crate::stage::Stage;
 
 const ANNA: &str = "anna@example.org";
-
-/// The open letters to an address, newest first.
-async fn letters_to(stage: &Stage, address: &str) -> Vec<Letter> {
-    let all = letters::recent(&stage.studio, 100).await.expect("letters");
-    let to = all
-        .into_iter()
-        .filter(|one| one.address.expose() == address);
-    to.filter_map(|one| one.letter).collect()
-}
 
 #[tokio::test]
 async fn promise_acc_06_names_are_optional_and_changeable() {

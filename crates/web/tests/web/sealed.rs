@@ -452,7 +452,10 @@ async fn promise_acc_01_what_earlier_builds_wrote_is_sealed_before_anybody_comes
             .contains("Anna@example.org")
     );
     let found = jobs::find(studio, person, job).await.expect("reads");
-    assert_eq!(found.expect("a job").prompt.expose(), "a red apple");
+    assert_eq!(
+        found.expect("a job").prompt.expect("words").expose(),
+        "a red apple"
+    );
     assert_eq!(
         anna.get(&format!("/v1/pictures/{id}/content")).await.body,
         picture

@@ -229,6 +229,7 @@ async fn promise_acc_05_a_changed_role_ends_sessions() {
         .expect("a role");
     assert!(!anna.is_in().await);
     anna.sign_in(ANNA, PASSWORD).await;
+    anna.on_duty(role).await;
     assert_eq!(anna.get("/letters").await.status, 200);
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::{Body, BodyDataStream};
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode};
 use db::testing::TestDatabase;
 use domain::clock::{Clock, Moment};
 use domain::model::{Example, ModelCard, ModelName, Place, Sizes, Span};
@@ -22,6 +22,7 @@ use studio::credits::{PriceList, grants};
 use studio::jobs::progress::Board;
 use studio::jobs::worker::{self, Stop};
 use studio::privacy::keys::{KekSource, Keys};
+use studio::visits::Visits;
 use studio::{Limits, Studio, accounts};
 use tokio::sync::{OnceCell, Semaphore};
 use tower::ServiceExt;
@@ -150,6 +151,7 @@ pub(crate) struct Stage {
     painter: Arc<ScriptedPainter>,
     router: Router,
     contract: OnceCell<Contract>,
+    pub(crate) visits: Visits,
     _database: TestDatabase,
     pub(crate) folder: tempfile::TempDir,
 }
@@ -183,6 +185,21 @@ impl Stage {
         Self::with(rules, few(), |site| site.at(url)).await
     }
 
+    /// The same, behind a proxy that says in `country` where requests come from.
+    pub(crate) async fn behind_proxy(url: &str, country: &'static str) -> Self {
+        let rules = accounts::Rules {
+            is_public: true,
+            ..accounts::Rules::default()
+        };
+        let url = url.parse().expect("an address");
+        let header = HeaderName::from_static(country);
+        let dress = |site: Site| {
+            let site = site.at(url).behind_proxy().told_countries(header);
+            site.with_min_ages([("US".to_owned(), 13)])
+        };
+        Self::with(rules, few(), dress).await
+    }
+
     async fn with(
         rules: accounts::Rules,
         limits: Limits,
@@ -206,19 +223,23 @@ impl Stage {
             gate: accounts::Gate::new(rules),
             limits,
             prices: Arc::new(PriceList::open(None).expect("the shipped list")),
+            recipients: Arc::default(),
         };
         if !rules.is_public {
             accounts::local_person(&studio).await.expect("a person");
         }
         let stop = Stop::default();
         tokio::spawn(worker::run(studio.clone(), stop.clone()));
-        let router = web::router(dress(Site::new(studio.clone(), stop.clone())));
+        let site = dress(Site::new(studio.clone(), stop.clone()));
+        let visits = site.visits().clone();
+        let router = web::router(site);
         Self {
             studio,
             stop,
             painter,
             router,
             contract: OnceCell::new(),
+            visits,
             _database: database,
             folder,
         }

@@ -13,6 +13,7 @@ use studio::privacy::audit;
 use studio::privacy::log;
 use studio::privacy::log::checkpoint::Checkpoint;
 use studio::privacy::log::tree::{self, Hash};
+use studio::privacy::requests::{self, Asked, Identity};
 
 use crate::browser::{Browser, PASSWORD, person_of};
 use crate::stage::Stage;
@@ -189,9 +190,18 @@ async fn promise_sec_05_an_audit_names_what_is_broken_and_shows_it_to_everybody(
         ),
         ("retention", "UPDATE session SET created_ms = 1"),
         ("books", "UPDATE balance SET available = available + 1"),
+        ("requests", "UPDATE request SET due_ms = 1"),
         (
             "log",
             "UPDATE log_entry SET created_ms = created_ms + 1 WHERE position = 0",
+        ),
+        (
+            "witnesses",
+            "INSERT INTO log_witness (name, size, trouble, knows, since_ms) VALUES ('w', 5, 'forked', 9, 1)",
+        ),
+        (
+            "witnesses",
+            "INSERT INTO log_witness (name, size, trouble, since_ms) VALUES ('w', 0, 'silent', 1)",
         ),
         ("inventory", "ALTER TABLE queue ADD COLUMN shoe_size BIGINT"),
     ] {
@@ -200,6 +210,11 @@ async fn promise_sec_05_an_audit_names_what_is_broken_and_shows_it_to_everybody(
         let visitor = Browser::new(&stage);
         assert!(visitor.get("/trust").await.text().contains("has not yet"));
         assert_eq!(visitor.get("/trust/report.json").await.status, 404);
+        let person = person_of(&stage, "op@example.org").await;
+        let (about, by) = (Asked::Access, Identity::Session);
+        requests::open(&stage.studio, person, about, "What is kept?", by)
+            .await
+            .expect("is open");
         log::settle(&stage.studio).await.expect("settles");
         if check == "inventory" {
             let mut tx = stage.studio.db.write().await.expect("begins");

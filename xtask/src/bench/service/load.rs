@@ -12,19 +12,26 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// What came of some requests, all of which were answered well.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Load {
+pub(in super::super) struct Load {
     pub(super) per_s: f64,
-    pub(super) p50_ms: f64,
+    pub(in super::super) p50_ms: f64,
     pub(super) p99_ms: f64,
 }
 
 /// A request as it is sent, byte for byte.
 #[derive(Clone, Debug)]
-pub(super) struct Request(Vec<u8>);
+pub(in super::super) struct Request(Vec<u8>);
 
 impl Request {
     pub(super) fn get(path: &str) -> Self {
         Self(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes())
+    }
+
+    pub(in super::super) fn get_as(path: &str, key: &str) -> Self {
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n\r\n"
+        );
+        Self(head.into_bytes())
     }
 
     pub(super) fn post(path: &str, key: &str, body: &str) -> Self {
@@ -38,7 +45,7 @@ impl Request {
 }
 
 /// Sends `total` requests on so many connections at once; each connection repeats one of them.
-pub(super) fn measure(
+pub(in super::super) fn measure(
     url: &str,
     requests: &[Request],
     connections: usize,

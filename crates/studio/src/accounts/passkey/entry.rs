@@ -8,7 +8,7 @@ use super::super::sign_in::{SignInError, SignedIn, Visit, admit_and_tell};
 use super::super::{device, hash, session};
 use super::ceremony::{self, State};
 use super::{
-    Asserted, Party, PasskeyRow, Purpose, ask, bytes_of, letters_of, open_name, question, tell,
+    Aim, Asserted, Party, PasskeyRow, ask, bytes_of, letters_of, open_name, question, tell,
 };
 use crate::letters::Letter;
 use crate::{Failure, Studio};
@@ -20,11 +20,11 @@ pub async fn ask_to_sign_in(studio: &Studio, visit: &Visit) -> Result<(Token, To
         .may_ask_for_passkey(studio.clock.now(), visit.from)
         .map_err(|retry_after_s| SignInError::Slow { retry_after_s })?;
     let browser = Token::new(&studio.randomness);
-    let purpose = Purpose::SignIn {
+    let aim = Aim::SignIn {
         browser: hash(&browser),
     };
     let mut tx = studio.db.write().await?;
-    let challenge = ask(studio, &mut tx, None, &purpose).await?;
+    let challenge = ask(studio, &mut tx, None, &aim).await?;
     tx.commit().await?;
     Ok((challenge, browser))
 }
@@ -51,10 +51,10 @@ pub async fn sign_in(
         .try_passkey(now, visit, known_device)
         .map_err(|retry_after_s| SignInError::Slow { retry_after_s })?;
     let browser = browser.ok_or(SignInError::WrongPasskey)?;
-    let purpose = Purpose::SignIn {
+    let aim = Aim::SignIn {
         browser: hash(browser),
     };
-    let asked = question(studio, &sent.client_data, &purpose).await?;
+    let asked = question(studio, &sent.client_data, &aim).await?;
     let passkey = found.ok_or(SignInError::WrongPasskey)?;
     let mut tx = studio.db.write().await?;
     let is_good = match asked {
@@ -93,7 +93,7 @@ pub async fn ask_to_confirm(
         return Ok(None);
     }
     let mut tx = studio.db.write().await?;
-    let challenge = ask(studio, &mut tx, Some(person), &Purpose::Confirm(id)).await?;
+    let challenge = ask(studio, &mut tx, Some(person), &Aim::Confirm(id)).await?;
     tx.commit().await?;
     let known = known.iter().map(|id| bytes_of(id));
     Ok(Some((challenge, known.collect::<Result<_, Failure>>()?)))
@@ -106,7 +106,7 @@ pub async fn confirm(
     (person, id): (PersonId, SessionId),
     sent: &Asserted,
 ) -> Result<Token, SignInError> {
-    let asked = question(studio, &sent.client_data, &Purpose::Confirm(id)).await?;
+    let asked = question(studio, &sent.client_data, &Aim::Confirm(id)).await?;
     let found = find(studio, &sent.credential).await?;
     let own = found.filter(|passkey| passkey.person == person);
     let (challenge, passkey) = asked.zip(own).ok_or(SignInError::WrongPasskey)?;

@@ -1,7 +1,7 @@
 //! Passkeys: keys that an authenticator keeps and that sign in without address or password. One that
 //! checks who holds it counts as both factors, so no code is asked for besides.
 //!
-//! Every answer belongs to a question of this house, which is asked of one browser, for one purpose,
+//! Every answer belongs to a question of this house, which is asked of one browser, for one aim,
 //! holds for ten minutes and is worth nothing once it was answered, rightly or wrongly.
 
 mod cbor;
@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use super::proof::{self, About, Kind};
 use super::{person, session};
 use crate::letters::{self, Letter};
-use crate::privacy::keys::Place;
+use crate::privacy::inventory::Purpose;
+use crate::privacy::keys::{Place, Reading, shredding};
 use crate::{Failure, Studio};
 
 pub use ceremony::{ALGORITHMS, Asserted, Attested, Party, Refusal};
@@ -27,7 +28,8 @@ pub use entry::{ask_to_confirm, ask_to_sign_in, confirm, sign_in};
 
 pub const MAX_PASSKEYS: u32 = 20;
 pub const MAX_NAME_CHARS: usize = 60;
-pub(super) const NAME: Place = Place::new("passkey", "name");
+const NAME: Place = Place::new("passkey", "name");
+pub(super) const READ_NAME: Reading = NAME.read_for(Purpose::Account);
 /// For how long a question holds.
 pub const ANSWER_WITHIN_MS: i64 = Kind::Passkey.lives_ms();
 /// Kinds of ways to reach an authenticator; browsers know six.
@@ -82,7 +84,7 @@ failures!(PasskeyError);
 /// What a question is for, and who may answer it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Purpose {
+enum Aim {
     /// In this session.
     Add(SessionId),
     Confirm(SessionId),
@@ -96,9 +98,9 @@ async fn ask(
     studio: &Studio,
     tx: &mut Tx,
     person: Option<PersonId>,
-    purpose: &Purpose,
+    aim: &Aim,
 ) -> Result<Token, Failure> {
-    let detail = serde_json::to_string(purpose).map_err(|e| Failure::Row(e.to_string()))?;
+    let detail = serde_json::to_string(aim).map_err(|e| Failure::Row(e.to_string()))?;
     let about = About {
         person,
         detail: Some(&detail),
@@ -108,11 +110,11 @@ async fn ask(
 }
 
 /// Uses up the question that was answered; `None` where it was never asked, or not of this browser
-/// for this purpose, or long ago.
+/// for this aim, or long ago.
 async fn question(
     studio: &Studio,
     client_data: &[u8],
-    purpose: &Purpose,
+    aim: &Aim,
 ) -> Result<Option<Token>, Failure> {
     let Some(challenge) = ceremony::challenge_of(client_data) else {
         return Ok(None);
@@ -122,9 +124,7 @@ async fn question(
     // Also where the answer is wrong, it was the only one.
     tx.commit().await?;
     let meant = asked.and_then(|proof| serde_json::from_str(proof.detail?.expose()).ok());
-    Ok(meant
-        .filter(|meant: &Purpose| meant == purpose)
-        .map(|_| challenge))
+    Ok(meant.filter(|meant: &Aim| meant == aim).map(|_| challenge))
 }
 
 fn letters_of(bytes: &[u8]) -> String {
@@ -153,7 +153,7 @@ pub async fn ask_to_add(
     if rows.len() >= MAX_PASSKEYS as usize {
         return Err(PasskeyError::TooMany);
     }
-    let challenge = ask(studio, &mut tx, Some(person), &Purpose::Add(id)).await?;
+    let challenge = ask(studio, &mut tx, Some(person), &Aim::Add(id)).await?;
     tx.commit().await?;
     let known = rows.into_iter().map(|(credential, transports)| {
         let transports = transports.split_whitespace().map(str::to_owned).collect();
@@ -180,7 +180,7 @@ pub async fn add(
     sent: &Attested,
 ) -> Result<Token, PasskeyError> {
     let name = read_name(name)?;
-    let challenge = question(studio, &sent.client_data, &Purpose::Add(id)).await?;
+    let challenge = question(studio, &sent.client_data, &Aim::Add(id)).await?;
     let made = ceremony::made(party, &challenge.ok_or(PasskeyError::Late)?, sent)?;
     made.state.must_be_verified()?;
     let cipher = studio.keys.of(person).await.map_err(Failure::from)?;
@@ -240,7 +240,7 @@ async fn open_name(
     stored: &str,
 ) -> Result<String, Failure> {
     let cipher = studio.keys.of(person).await?;
-    let name = cipher.open(NAME, &id.to_string(), stored)?;
+    let name = cipher.open(READ_NAME, &id.to_string(), stored)?;
     Ok(name.into_exposed())
 }
 
@@ -303,7 +303,7 @@ pub async fn list(studio: &Studio, person: PersonId) -> Result<Vec<Passkey>, Fai
     rows.into_iter()
         .map(|row| {
             let id = row.id.parse();
-            let name = cipher.open(NAME, &row.id, &row.name)?;
+            let name = cipher.open(READ_NAME, &row.id, &row.name)?;
             Ok(Passkey {
                 id: id.map_err(|_| Failure::Row("passkey id".to_owned()))?,
                 name: name.into_exposed(),
@@ -378,8 +378,11 @@ pub async fn remove(
         return Err(PasskeyError::LastWay);
     }
     session::end_of_passkey(&mut tx, id, session).await?;
+    // So that no backup brings it back.
+    shredding::note_object(&mut tx, &id.to_string()).await?;
     tell(studio, &mut tx, person, &Letter::PasskeyRemoved { name }).await?;
     let token = session::rotate(studio, &mut tx, session).await?;
     tx.commit().await?;
+    shredding::carry_out(studio).await?;
     Ok(token)
 }

@@ -2,7 +2,7 @@
 //! for the person.
 
 use db::{Tx, on};
-use domain::ids::{JobId, LetterId, PersonId};
+use domain::ids::{LetterId, PersonId};
 use domain::personal::Address;
 use domain::secret::Token;
 
@@ -10,12 +10,16 @@ use super::marks::{self, Kind, Mark};
 use super::plan::table;
 use super::rows::delete_all_of;
 use super::steps::{Halt, Work};
-use super::{Scope, State};
+use super::{AskedBy, Scope, State};
 use crate::accounts::{hash, person, proof, standing};
 use crate::credits::grants;
 use crate::jobs::{line, queue};
 use crate::letters::{self, Letter};
+use crate::privacy::export;
+use crate::privacy::holds::{self, Class};
 use crate::privacy::inventory::{Of, Purpose, TABLES, Table};
+use crate::privacy::keys::shredding;
+use crate::privacy::requests;
 use crate::{Failure, Studio};
 
 /// `receipt` is the token that the person was given; another is made where nobody has one.
@@ -27,16 +31,26 @@ pub(super) async fn freeze(
     let mut tx = studio.db.write().await?;
     line::lock(&mut tx, work.person).await?;
     hold(&mut tx, work).await?;
-    let jobs = unfinished(&mut tx, work.person).await?;
-    for job in &jobs {
-        let ended = queue::end_unfinished(studio, &mut tx, work.person, *job).await?;
-        work.done.jobs_cancelled += u64::from(ended);
-    }
+    let jobs = queue::end_all(studio, &mut tx, work.person).await?;
+    work.done.jobs_cancelled += jobs.len() as u64;
+    work.done.held = match work.plan.scope {
+        // Nobody can read what is theirs any more, whatever a law wants.
+        Scope::Account if work.asked_by != AskedBy::Restoration.name() => {
+            holds::of(&mut tx, work.person, studio.clock.now()).await?
+        }
+        _ => Vec::new(),
+    };
+    // Who goes again was told before, and the key to their address is gone.
+    let is_again = work.asked_by == AskedBy::Restoration.name();
     let receipt = match receipt {
         Some(token) => token.clone(),
+        None if is_again => Token::new(&studio.randomness),
         None => another_receipt(studio, &mut tx, work).await?,
     };
-    let address = person::address_of(studio, &mut tx, work.person).await?;
+    let address = match is_again {
+        true => None,
+        false => person::address_of(studio, &mut tx, work.person).await?,
+    };
     match work.plan.scope {
         Scope::Account => {
             close_account(studio, &mut tx, work, address.as_ref(), &receipt).await?;
@@ -51,7 +65,10 @@ pub(super) async fn freeze(
             }
         }
     }
+    // It holds what is going.
+    export::end_of(&mut tx, work.person).await?;
     work.reach(studio, tx, State::Frozen).await?;
+    shredding::carry_out(studio).await?;
     for job in jobs {
         studio.board.cancel(job);
     }
@@ -84,29 +101,6 @@ pub(super) async fn release(tx: &mut Tx, work: &Work) -> Result<(), Failure> {
             .map(|done| done.rows_affected())
     })?;
     Ok(())
-}
-
-async fn unfinished(tx: &mut Tx, person: PersonId) -> Result<Vec<JobId>, Failure> {
-    // One after the other, since each has an index of its own.
-    let mut ids: Vec<String> = on!(tx, conn => {
-        sqlx::query_scalar("SELECT id FROM job WHERE person_id = $1 AND state = 'queued'")
-            .bind(person.to_string())
-            .fetch_all(conn)
-            .await
-    })?;
-    ids.extend::<Vec<String>>(on!(tx, conn => {
-        sqlx::query_scalar("SELECT id FROM job WHERE person_id = $1 AND state = 'drawing'")
-            .bind(person.to_string())
-            .fetch_all(conn)
-            .await
-    })?);
-    ids.sort();
-    ids.iter()
-        .map(|id| {
-            id.parse()
-                .map_err(|_| Failure::Row(format!("job id {id:?}")))
-        })
-        .collect()
 }
 
 /// Whoever asked never got the token: the program ended in between. The letter brings another.
@@ -144,6 +138,7 @@ async fn close_account(
         );
         letters::forget_nobodys(studio, tx, address, person).await?;
         proof::forget_nobodys(studio, tx, address).await?;
+        requests::forget_nobodys(studio, tx, address).await?;
         work.letter = Some(farewell(studio, tx, work, address, receipt).await?);
     }
     marks::append(studio, tx, work, &own).await?;
@@ -151,13 +146,34 @@ async fn close_account(
         work.done.credits_ended = ended.get();
         work.done.count("balance", 1);
     }
-    let ways_in = ways_in();
+    let mut ways_in = ways_in();
+    ways_in.retain(|table| !work.holds(table.name));
+    if work.holds_class(Class::Account) {
+        shut(tx, person).await?;
+    }
     marks::collect_at_once(studio, tx, work, &ways_in).await?;
     for table in ways_in {
         let rows = delete_all_of(tx, table, person).await?;
         work.done.count(table.name, rows);
     }
     standing::tell(tx).await?;
+    Ok(())
+}
+
+/// An account that a law wants kept is found by nobody any more: not by its address, which is free for
+/// others, nor by its name or password.
+async fn shut(tx: &mut Tx, person: PersonId) -> Result<(), Failure> {
+    on!(tx, conn => {
+        sqlx::query(
+            "UPDATE account SET address_key = $2, username_key = NULL, password_hash = NULL \
+             WHERE person_id = $1",
+        )
+        .bind(person.to_string())
+        .bind(format!("held|{person}"))
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
     Ok(())
 }
 

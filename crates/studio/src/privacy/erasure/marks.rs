@@ -14,11 +14,12 @@ use super::plan::{Fate, table};
 use super::steps::{Halt, Work};
 use crate::accounts::portrait;
 use crate::privacy::access::{opened, whose};
-use crate::privacy::inventory::{Category, Column, Holds, Of, Source, Table};
-use crate::privacy::keys::Place;
+use crate::privacy::inventory::{Category, Column, Holds, Of, Purpose, Source, Stored, Table};
+use crate::privacy::keys::{KeyError, Place, Reading};
 use crate::{Failure, Studio, failpoint, pictures};
 
 const SEAL: Place = Place::new("erasure", "seal");
+const READ_SEAL: Reading = SEAL.read_for(Purpose::Erasure);
 /// Rows that are read at once.
 const ROWS_AT_ONCE: i64 = 500;
 /// What is shorter is found everywhere by chance.
@@ -85,7 +86,8 @@ pub(super) async fn collect(studio: &Studio, work: &mut Work) -> Result<(), Halt
 /// A table whose rows go and are not all in the list.
 fn unread(work: &Work) -> Option<&'static Table> {
     let mut parts = work.plan.that(Fate::Deleted);
-    let part = parts.find(|part| !work.done.marking.tables.contains(&part.table))?;
+    let part = parts
+        .find(|part| !work.holds(&part.table) && !work.done.marking.tables.contains(&part.table))?;
     table(&part.table)
 }
 
@@ -206,7 +208,12 @@ async fn read(
     })?;
     let count = i64::try_from(rows.len()).unwrap_or(0);
     let mut marks = Vec::new();
-    for row in opened(studio, person, table, &columns, rows).await? {
+    let rows = match opened(studio, person, table, &columns, &rows, Place::to_forget).await {
+        // Erased before, and back with a backup: what was sealed can be read by nobody.
+        Err(Failure::Keys(KeyError::Gone(_))) => unsealed(&columns, rows),
+        read => read?,
+    };
+    for row in rows {
         for (column, value) in columns.iter().zip(row) {
             // Whose it is, and what forgets it.
             let is_owner = matches!(table.of, Of::Person(owner) if owner == column.name)
@@ -217,6 +224,21 @@ async fn read(
         }
     }
     Ok((count, marks))
+}
+
+/// Rows without what is sealed in them.
+fn unsealed(
+    columns: &[&'static Column],
+    rows: Vec<(String, Vec<Option<String>>)>,
+) -> Vec<Vec<Option<String>>> {
+    let plain = |row: Vec<Option<String>>| {
+        let values = row.into_iter().zip(columns);
+        let values = values.map(|(value, column)| {
+            value.filter(|_| matches!(column.stored, Stored::Plain | Stored::Blind(_)))
+        });
+        values.collect()
+    };
+    rows.into_iter().map(|(_, row)| plain(row)).collect()
 }
 
 /// Whether a column can hold something to look for.
@@ -319,7 +341,7 @@ pub(super) fn open_seal(
     let opened = studio
         .keys
         .nobody()
-        .open(SEAL, &erasure.to_string(), stored)?;
+        .open(READ_SEAL, &erasure.to_string(), stored)?;
     Ok(opened.into_exposed())
 }
 

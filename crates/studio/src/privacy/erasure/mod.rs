@@ -8,7 +8,9 @@
 //! ways in are gone, their orders are cancelled, and `jobs::line` takes none; once their row is gone,
 //! the database itself refuses whatever would name it.
 
+mod again;
 mod freeze;
+mod holding;
 mod marks;
 pub mod plan;
 pub mod receipt;
@@ -24,13 +26,16 @@ use domain::secret::Token;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+pub(crate) use again::{ask_again, finish_again};
 pub use plan::{Fate, Part, Plan, preview};
 pub use scan::Ground;
 pub use steps::{finish, keep_erasing};
 
 use crate::accounts::hash;
 use crate::jobs::line;
+use crate::privacy::holds::{self, Class, Held};
 use crate::privacy::log::{self, Event, Kind};
+use crate::privacy::recipients;
 use crate::{Failure, Studio, failpoint};
 
 /// For how long a receipt can be fetched.
@@ -82,10 +87,12 @@ pub enum State {
     /// The whole house was searched for what should be gone.
     Scanned,
     Receipted,
+    /// The rest is kept for a law or a court, and goes by itself when that ends.
+    Held,
 }
 
 impl State {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Requested,
         Self::Verified,
         Self::Frozen,
@@ -96,6 +103,7 @@ impl State {
         Self::Checkpointed,
         Self::Scanned,
         Self::Receipted,
+        Self::Held,
     ];
 
     #[must_use]
@@ -111,6 +119,7 @@ impl State {
             Self::Checkpointed => "checkpointed",
             Self::Scanned => "scanned",
             Self::Receipted => "receipted",
+            Self::Held => "held",
         }
     }
 
@@ -132,6 +141,10 @@ pub enum AskedBy {
     Local,
     /// Somebody who runs the house, in its shell.
     Operator,
+    /// Nobody: the account was not used for long, and its person was told twice.
+    Idle,
+    /// A backup was put back that is older than the erasure.
+    Restoration,
 }
 
 impl AskedBy {
@@ -141,6 +154,8 @@ impl AskedBy {
             Self::Key => "key",
             Self::Local => "local",
             Self::Operator => "operator",
+            Self::Idle => "idle",
+            Self::Restoration => "restoration",
         }
     }
 }
@@ -180,6 +195,7 @@ pub async fn ask(
     by: AskedBy,
 ) -> Result<Begun, EraseError> {
     let plan = preview(studio, person, scope).await?;
+    let letters = recipients::letters_offered(studio, person).await?;
     let now = studio.clock.now();
     let begun = Begun {
         id: ErasureId::new(now, &studio.randomness),
@@ -190,12 +206,18 @@ pub async fn ask(
     if scope == Scope::Account {
         may_go(&mut tx, person).await?;
     }
+    if scope == Scope::History {
+        holds::check(studio, &mut tx, person, Class::Orders).await?;
+    }
     if is_under_way(&mut tx, person).await? {
         return Err(EraseError::UnderWay(
             "it takes seconds, and its page says when.",
         ));
     }
-    let mut done = Done::default();
+    let mut done = Done {
+        letters,
+        ..Done::default()
+    };
     done.reach(State::Requested, now);
     done.reach(State::Verified, now);
     on!(tx, conn => {
@@ -281,7 +303,16 @@ pub struct Done {
     pub keys: u64,
     pub files: u64,
     pub letter: Option<Told>,
+    /// Letters that the mail server was offered before, as far as it was remembered.
+    #[serde(default)]
+    pub letters: u64,
     pub scan: Option<scan::Found>,
+    /// What a law or a court wants kept for now.
+    #[serde(default)]
+    pub held: Vec<Held>,
+    /// Something was held back before, and goes now.
+    #[serde(default)]
+    pub is_supplement: bool,
     marking: marks::Cursor,
     /// Parts of the list whose files are deleted.
     parts_unlinked: i64,
@@ -323,8 +354,10 @@ pub struct Standing {
     pub state: State,
     pub plan: Plan,
     pub done: Done,
-    /// Signed, once it is over.
+    /// Signed, once it is over, but for what is held.
     pub receipt: Option<String>,
+    /// The receipt of what was held, once that is gone too.
+    pub supplement: Option<String>,
     pub requested: Moment,
 }
 
@@ -338,7 +371,7 @@ pub async fn find(studio: &Studio, token: &Token) -> Result<Option<Standing>, Fa
             .await
     })?;
     let Some(row) = row else { return Ok(None) };
-    let receipt = row.receipt.clone();
+    let (receipt, supplement) = (row.receipt.clone(), row.supplement.clone());
     let work = row.into_work(studio)?;
     Ok(Some(Standing {
         scope: work.plan.scope,
@@ -346,6 +379,7 @@ pub async fn find(studio: &Studio, token: &Token) -> Result<Option<Standing>, Fa
         plan: work.plan,
         done: work.done,
         receipt,
+        supplement,
         requested: work.requested,
     }))
 }

@@ -1,41 +1,20 @@
 //! The receipt of an erasure: what went, what stayed and why, and what the search found. The house
 //! signs it, so that whoever holds it can prove it without asking anybody.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use domain::clock::Moment;
 use serde_json::{Value, json};
 
 use super::plan::{Fate, Part};
 use super::scan::forms;
 use super::steps::{self, Halt, Work};
-use super::{Told, plan};
-use crate::Studio;
+use super::{State, Told, plan};
+use crate::privacy::inventory::Kept;
 use crate::privacy::notice::{erased_in_words, kept_in_words};
-use crate::privacy::{canonical, log};
+use crate::privacy::{backup, canonical, log, recipients};
+use crate::{Failure, Studio};
 
 /// Says what a document is, and which edition of its fields it has.
 pub const KIND: &str = "pinhole/erasure-receipt/1";
-
-/// Why something in a receipt can't be believed.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum BadReceipt {
-    #[error("This is no receipt: it is not JSON with a receipt and its signature.")]
-    Unreadable,
-    #[error("This is not a receipt of an erasure as this program writes them.")]
-    OtherKind,
-    #[error("The receipt was signed by another house than the one whose key was named.")]
-    OtherKey,
-    #[error("The signature does not fit: the receipt was changed after it was signed.")]
-    Forged,
-}
-
-/// A receipt whose signature fits.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Genuine {
-    pub receipt: Value,
-    /// Of the house that signed it: compare it with the one that the house shows.
-    pub public_key: [u8; 32],
-}
 
 /// Writes and signs the receipt, and ends the erasure.
 pub(super) async fn write(studio: &Studio, work: &mut Work) -> Result<(), Halt> {
@@ -52,44 +31,32 @@ pub(super) async fn write(studio: &Studio, work: &mut Work) -> Result<(), Halt> 
     }
     // Whoever rewrites the log from now on contradicts this receipt.
     let checkpoint = log::settle(studio).await?;
+    let shredded = work.done.at(State::KeysShredded);
+    let shredded = shredded.unwrap_or_else(|| studio.clock.now());
+    let copied = studio.keys.copied_until(shredded).await;
+    let readable_until = copied.map_err(Failure::from)?;
     let signed = canonical::signed(
         &studio.keys,
         "receipt",
-        &compose(work, checkpoint.as_deref()),
+        &compose(
+            studio,
+            work,
+            checkpoint.as_deref(),
+            readable_until,
+            studio.clock.now(),
+        ),
     );
     steps::end(studio, work, &signed).await
 }
 
-/// Checks a receipt, by the key of the house where that is known.
-pub fn verify(document: &str, public_key: Option<&[u8; 32]>) -> Result<Genuine, BadReceipt> {
-    let document: Value = serde_json::from_str(document).map_err(|_| BadReceipt::Unreadable)?;
-    let receipt = document.get("receipt").ok_or(BadReceipt::Unreadable)?;
-    let bytes = |name: &str| {
-        let text = document.get("signature")?.get(name)?.as_str()?;
-        BASE64.decode(text).ok()
-    };
-    let signed_by: [u8; 32] = bytes("public_key")
-        .and_then(|key| key.try_into().ok())
-        .ok_or(BadReceipt::Unreadable)?;
-    let signature = bytes("value").ok_or(BadReceipt::Unreadable)?;
-    if receipt.get("kind").and_then(Value::as_str) != Some(KIND) {
-        return Err(BadReceipt::OtherKind);
-    }
-    if public_key.is_some_and(|known| *known != signed_by) {
-        return Err(BadReceipt::OtherKey);
-    }
-    let text = canonical::text(receipt);
-    if !crate::privacy::keys::verify(&signed_by, text.as_bytes(), &signature) {
-        return Err(BadReceipt::Forged);
-    }
-    Ok(Genuine {
-        receipt: receipt.clone(),
-        public_key: signed_by,
-    })
-}
-
 /// Everything that the receipt says. It holds no value that was ever somebody's.
-fn compose(work: &Work, checkpoint: Option<&str>) -> Value {
+fn compose(
+    studio: &Studio,
+    work: &Work,
+    checkpoint: Option<&str>,
+    readable_until: Option<Moment>,
+    now: Moment,
+) -> Value {
     let done = &work.done;
     let times: serde_json::Map<String, Value> = done
         .reached
@@ -136,12 +103,57 @@ fn compose(work: &Work, checkpoint: Option<&str>) -> Value {
         "credits_ended": done.credits_ended,
         "kept": kept,
         "told": told,
-        "recipients": "Nothing of it was ever given to anybody else.",
+        "supplement": done.is_supplement,
+        "held": held(work, now),
+        "not_listed": "A law can forbid to tell of something that it wants kept. That is not listed here; when \
+                       it goes, there is a receipt of its own at the same address.",
+        "recipients": others(studio, work),
         "search": done.scan.as_ref().map(search),
         "log_checkpoint": checkpoint,
-        "backups": "The program makes no backups by itself. A copy of the database or of the files \
-                    that was made before holds what the shredded keys would have opened.",
+        "backups": backups(readable_until),
+        "backups_readable_until": readable_until.map(Moment::as_seconds),
     })
+}
+
+/// Who else got something of it: they keep it by their own rules.
+fn others(studio: &Studio, work: &Work) -> Vec<Value> {
+    // The letter about this very erasure is one of them.
+    let last = u64::from(work.done.letter == Some(Told::Sent));
+    let used = recipients::used(&studio.recipients, work.done.letters + last);
+    used.iter().map(recipients::Used::json).collect()
+}
+
+/// Until when a copy may still be readable: as long as a backup of the keys is taken.
+fn backups(readable_until: Option<Moment>) -> String {
+    match readable_until {
+        None => "There is no backup of the keys any more that this program takes, so what the shredded keys \
+                 opened can be read in no backup. What is put back from an older backup of the database is \
+                 erased again before anybody is let in."
+            .to_owned(),
+        Some(until) => format!(
+            "A backup of the keys that was made before is taken until {}, seven days after it was made at \
+             most. Until then, who has it, the key-encryption key and an older backup of the database could \
+             read what the shredded keys opened; after that nobody can. What is put back from a backup is \
+             erased again before anybody is let in.",
+            backup::in_words(until)
+        ),
+    }
+}
+
+/// What is kept for now, as far as it may be told.
+fn held(work: &Work, now: Moment) -> Vec<Value> {
+    let told = work.done.held.iter();
+    let told = told.filter(|held| held.told_from_ms <= now.as_millis());
+    told.map(|held| {
+        json!({
+            "class": held.class.name(),
+            "what": held.class.words(),
+            "tables": held.class.tables(),
+            "until": held.until_ms.div_euclid(1_000),
+            "reason": "a law or a court wants it kept; it goes by itself when that ends",
+        })
+    })
+    .collect()
 }
 
 fn stays(work: &Work, part: &Part) -> Value {
@@ -160,7 +172,11 @@ fn stays(work: &Work, part: &Part) -> Value {
             Fate::Stays => Some("it belongs to the account, which stays"),
             _ => table.map(|table| erased_in_words(table.erased)),
         },
-        "until": table.map(|table| kept_in_words(table.kept)),
+        "until": table.map(|table| match (part.fate, table.kept) {
+            // The account is gone, and what is left of such a row names nobody.
+            (Fate::Severed, Kept::Account) => "as long as the house; it says nothing of anybody".to_owned(),
+            (_, kept) => kept_in_words(kept),
+        }),
     })
 }
 

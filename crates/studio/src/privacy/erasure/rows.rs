@@ -19,6 +19,9 @@ const PERSON: &str = "person";
 
 pub(super) async fn delete(studio: &Studio, work: &mut Work) -> Result<(), Halt> {
     for table in TABLES.iter().rev() {
+        if work.holds(table.name) {
+            continue;
+        }
         match table.erased {
             Erased::Deleted if table.name != PERSON && work.plan.deletes(table.name) => {
                 while delete_some(studio, work, table).await? {}
@@ -111,7 +114,10 @@ async fn close(studio: &Studio, work: &mut Work) -> Result<(), Halt> {
     let mut tx = studio.db.write().await?;
     line::lock(&mut tx, work.person).await?;
     for table in TABLES.iter().rev() {
-        if table.erased == Erased::Deleted && work.plan.deletes(table.name) {
+        if table.erased == Erased::Deleted
+            && work.plan.deletes(table.name)
+            && !work.holds(table.name)
+        {
             let rows = delete_all_of(&mut tx, table, work.person).await?;
             work.done.count(table.name, rows);
         }

@@ -1,11 +1,13 @@
 //! Shreds the keys: from here on nobody can read what was sealed under them, in no copy of it.
 
 use db::on;
+use domain::ids::JobId;
 use futures::future::try_join_all;
 
 use super::Scope;
 use super::State;
 use super::steps::{Halt, Work};
+use crate::privacy::holds::Class;
 use crate::{Failure, Studio};
 
 /// Orders whose keys go at once.
@@ -13,6 +15,7 @@ const ORDERS_AT_ONCE: i64 = 500;
 
 pub(super) async fn shred(studio: &Studio, work: &mut Work) -> Result<(), Halt> {
     match work.plan.scope {
+        Scope::Account if work.is_held() => of_what_goes(studio, work).await?,
         Scope::Account => {
             // Counted before they go, so that whoever takes this up again knows how many there were.
             let keys = studio.keys.count_of(work.person).await;
@@ -27,6 +30,22 @@ pub(super) async fn shred(studio: &Studio, work: &mut Work) -> Result<(), Halt> 
     }
     let tx = studio.db.write().await?;
     work.reach(studio, tx, State::KeysShredded).await
+}
+
+/// Under a hold, the person's own key stays, and with it those of what is held.
+async fn of_what_goes(studio: &Studio, work: &mut Work) -> Result<(), Halt> {
+    let objects = studio.keys.objects_of(work.person).await;
+    for object in objects.map_err(Failure::from)? {
+        let class = match object.starts_with(JobId::PREFIX) {
+            true => Class::Orders,
+            false => Class::Account,
+        };
+        if !work.holds_class(class) {
+            let shredded = studio.keys.shred_object(&object).await;
+            work.done.keys += shredded.map_err(Failure::from)?;
+        }
+    }
+    Ok(())
 }
 
 async fn of_orders(studio: &Studio, work: &mut Work) -> Result<(), Halt> {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::marks::{self, Kind};
 use super::plan::{Plan, table};
 use super::scan::Ground;
-use super::{Done, Scope, State, Told, freeze, receipt, rows, scan, shred, written};
+use super::{Done, Scope, State, Told, freeze, holding, receipt, rows, scan, shred, written};
 use crate::jobs::worker::Stop;
 use crate::letters::{self, LetterState};
 use crate::privacy::log::{self, Event};
@@ -52,6 +52,7 @@ pub(super) struct Row {
     seal: Option<String>,
     letter_id: Option<String>,
     pub(super) receipt: Option<String>,
+    pub(super) supplement: Option<String>,
     requested_ms: i64,
 }
 
@@ -168,7 +169,7 @@ const fn points(state: State) -> [&'static str; 2] {
             "erasure-checkpointed-committed",
         ],
         State::Scanned => ["erasure-scanned-uncommitted", "erasure-scanned-committed"],
-        State::Receipted => [
+        State::Receipted | State::Held => [
             "erasure-receipted-uncommitted",
             "erasure-receipted-committed",
         ],
@@ -290,9 +291,12 @@ async fn take_over(studio: &Studio) -> Result<(), Failure> {
 }
 
 async fn erase_all(studio: &Studio, ground: &Ground, stop: &Stop) -> Result<(), Failure> {
+    holding::wake(studio).await?;
     let mut tx = studio.db.read().await?;
     let open: Vec<String> = on!(tx, conn => {
-        sqlx::query_scalar("SELECT id FROM erasure WHERE ended_ms IS NULL ORDER BY id")
+        sqlx::query_scalar(
+            "SELECT id FROM erasure WHERE ended_ms IS NULL AND state <> 'held' ORDER BY id",
+        )
             .fetch_all(conn)
             .await
     })?;
@@ -314,11 +318,21 @@ async fn erase_all(studio: &Studio, ground: &Ground, stop: &Stop) -> Result<(), 
 
 /// Takes one erasure to its end. `false` where another process works on it.
 pub async fn finish(studio: &Studio, ground: &Ground, id: ErasureId) -> Result<bool, Failure> {
+    finish_to(studio, ground, id, State::Receipted).await
+}
+
+/// The same, up to a state.
+pub(super) async fn finish_to(
+    studio: &Studio,
+    ground: &Ground,
+    id: ErasureId,
+    end: State,
+) -> Result<bool, Failure> {
     let Some(mut work) = claim(studio, id).await? else {
         return Ok(false);
     };
     let steps = async {
-        while work.state != State::Receipted {
+        while work.state < end {
             step(studio, ground, &mut work).await?;
         }
         Ok(())
@@ -328,7 +342,13 @@ pub async fn finish(studio: &Studio, ground: &Ground, id: ErasureId) -> Result<b
         () = keep(studio, id) => Ok(()),
     };
     match ended {
-        Ok(()) => Ok(true),
+        Ok(()) => {
+            if end < State::Receipted {
+                // Whoever goes on needs not wait.
+                let_go(studio, id).await?;
+            }
+            Ok(true)
+        }
         Err(Halt::TakenOver) => Ok(false),
         Err(Halt::Failure(failure)) => {
             // Whoever comes next tries at once.
@@ -356,7 +376,7 @@ async fn step(studio: &Studio, ground: &Ground, work: &mut Work) -> Result<(), H
             work.reach(studio, tx, State::Scanned).await
         }
         State::Scanned => receipt::write(studio, work).await,
-        State::Receipted => Ok(()),
+        State::Receipted | State::Held => Ok(()),
     }
 }
 
@@ -436,12 +456,14 @@ pub(super) async fn end(studio: &Studio, work: &mut Work, signed: &str) -> Resul
     })?;
     on!(tx, conn => {
         sqlx::query(
-            "UPDATE erasure SET seal = NULL, letter_id = NULL, receipt = $2, ended_ms = $3 \
-             WHERE id = $1",
+            "UPDATE erasure SET seal = NULL, letter_id = NULL, ended_ms = $3, \
+             receipt = COALESCE(receipt, $2), \
+             supplement = CASE WHEN receipt IS NULL THEN NULL ELSE $2 END WHERE id = $1",
         )
         .bind(work.id.to_string())
         .bind(signed)
-        .bind(studio.clock.now().as_millis())
+        // What is held keeps it open.
+        .bind((!work.is_held()).then(|| studio.clock.now().as_millis()))
         .execute(conn)
         .await
         .map(|done| done.rows_affected())
@@ -456,5 +478,9 @@ pub(super) async fn end(studio: &Studio, work: &mut Work, signed: &str) -> Resul
         what: json!({ "erasure": work.id, "scope": work.plan.scope.name() }),
     };
     log::note(studio, &mut tx, &event).await?;
-    work.reach(studio, tx, State::Receipted).await
+    let end = match work.is_held() {
+        true => State::Held,
+        false => State::Receipted,
+    };
+    work.reach(studio, tx, end).await
 }

@@ -1,7 +1,7 @@
 //! What is about people and stands outside the database.
 
 use super::Category::{
-    Behavior, Content, Credentials, Device, Email, IpAddress, Picture, UniqueId,
+    AgeRange, Behavior, Content, Credentials, Device, Email, IpAddress, Picture, UniqueId,
 };
 use super::{Category, Datum, Kept, Medium, Purpose, Source, Spot};
 use crate::accounts::{device, passkey, portrait, session};
@@ -89,6 +89,19 @@ pub const ELSEWHERE: &[Spot] = &[
         },
     ),
     Spot {
+        medium: Medium::Cookie,
+        name: "pinhole-door",
+        datum: datum(
+            "the cookie of who sent the form for an account; it tells nobody but this house whether that went on",
+            AgeRange,
+            Source::Program,
+        ),
+        purposes: &[Purpose::AgeGate],
+        kept: Kept::With(
+            "the browser is open, or until the account is made; after two days it means nothing",
+        ),
+    },
+    Spot {
         medium: Medium::Memory,
         name: "throttle",
         datum: datum(
@@ -101,12 +114,27 @@ pub const ELSEWHERE: &[Spot] = &[
     },
     Spot {
         medium: Medium::Memory,
+        name: "visits",
+        datum: datum(
+            "a hash of your network address and of what your browser says of itself, by which you are counted once",
+            UniqueId,
+            Source::Use,
+        ),
+        purposes: &[Purpose::Analytics],
+        kept: Kept::With("the day on which you came, which ends at midnight (UTC)"),
+    },
+    Spot {
+        medium: Medium::Memory,
         name: "board",
         datum: datum("previews of what is being drawn", Content, Source::Program),
         purposes: &[Purpose::Drawing],
         kept: Kept::With("the order, until it is over"),
     },
-    logged("id", "the number of a request", UniqueId),
+    logged(
+        "id",
+        "the number of a request, or a hash of the one that you chose",
+        UniqueId,
+    ),
     logged("method", "the method of a request", Behavior),
     logged(
         "route",
@@ -132,6 +160,11 @@ pub const ELSEWHERE: &[Spot] = &[
         "whether the house or one account was tried, not whose",
         Behavior,
     ),
+    logged(
+        "cookie",
+        "the name of a cookie that nobody declared, and that was not set",
+        Behavior,
+    ),
     logged("refusal", "why a passkey was not accepted", Behavior),
     logged("jobs", "the numbers of orders that were given up", UniqueId),
     logged(
@@ -140,6 +173,12 @@ pub const ELSEWHERE: &[Spot] = &[
         Behavior,
     ),
     told("address", "your e-mail address", Email),
+    told("letter", "the number of the letter", UniqueId),
+    told(
+        "policy",
+        "which version of this notice it tells of",
+        Behavior,
+    ),
     told("token", "the link", Credentials),
     told("family", "the family of the browser that signed in", Device),
     told(
@@ -152,5 +191,38 @@ pub const ELSEWHERE: &[Spot] = &[
         "to those who run the house: the number of a person whose account is tried",
         UniqueId,
     ),
+    told(
+        "purpose",
+        "to those who watch over them, or run the house: what somebody looks for",
+        Behavior,
+    ),
+    told(
+        "role",
+        "to those who watch over them: the role of who wants to look",
+        Behavior,
+    ),
+    told("ends_ms", "when an account ends that nobody uses", Behavior),
     told("name", "the name of a passkey", Behavior),
+    told("subject", "what news are about", Content),
+    told("leave", "the address that ends news", Credentials),
+    told(
+        "reference",
+        "the address at which a request of yours is found",
+        Credentials,
+    ),
+    told(
+        "text",
+        "the answer to a request of yours, or why it takes longer; or news",
+        Content,
+    ),
+    told(
+        "authority",
+        "which authority hears complaints about a refusal",
+        Behavior,
+    ),
+    told(
+        "request",
+        "to those who answer: the number of a request",
+        UniqueId,
+    ),
 ];

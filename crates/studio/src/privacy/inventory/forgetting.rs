@@ -35,6 +35,11 @@ pub(super) const ERASURE: Table = Table {
         ),
         inner("letter_id"),
         made("receipt", "the receipt", Behavior),
+        made(
+            "supplement",
+            "the receipt of what a law had kept back",
+            Behavior,
+        ),
         inner("worker"),
         inner("lease_until_ms"),
         used("requested_ms", "when you asked for it", Behavior),

@@ -1,12 +1,23 @@
 //! Every place where something about a person can be. The one list: the notice, the record of
 //! processing and the fence at the start are made from it.
 
+mod affairs;
+mod basis;
+mod choices;
 mod elsewhere;
 mod forgetting;
+mod glossary;
+mod holding;
 mod key_store;
+mod post;
+mod rights;
+mod staff;
 mod tables;
+mod taking;
 
+pub use basis::{Basis, Citation};
 pub use elsewhere::ELSEWHERE;
+pub use glossary::PARTIES;
 pub use key_store::KEY_TABLES;
 pub use tables::TABLES;
 
@@ -17,6 +28,7 @@ pub struct Table {
     /// What one row is to its person, as a heading: `Each order`.
     pub row: &'static str,
     pub of: Of,
+    /// Of several, each datum says which ones it serves.
     pub purposes: &'static [Purpose],
     pub kept: Kept,
     pub erased: Erased,
@@ -45,6 +57,8 @@ pub struct Column {
     pub name: &'static str,
     pub holds: Holds,
     pub stored: Stored,
+    /// Which of the table's purposes; empty for all of them.
+    serves: &'static [Purpose],
 }
 
 /// How a column is stored.
@@ -57,6 +71,18 @@ pub enum Stored {
     SealedByObject,
     /// A keyed hash of this kind: it can be looked up, and not be guessed.
     Blind(&'static str),
+}
+
+impl Stored {
+    #[must_use]
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Plain => "as it is",
+            Self::Sealed => "encrypted under the person's key",
+            Self::SealedByObject => "encrypted under the order's key",
+            Self::Blind(_) => "as a keyed hash",
+        }
+    }
 }
 
 impl Column {
@@ -75,6 +101,68 @@ impl Column {
         self.stored = Stored::Blind(kind);
         self
     }
+
+    /// Of a table with several purposes, it serves these.
+    const fn serving(mut self, purposes: &'static [Purpose]) -> Self {
+        self.serves = purposes;
+        self
+    }
+}
+
+/// Everything that is kept of a person is also read for these, by their rights.
+pub const BY_RIGHT: [Purpose; 2] = [Purpose::Access, Purpose::Erasure];
+
+/// Whether a list of purposes has this one.
+pub(crate) const fn has(purposes: &[Purpose], purpose: Purpose) -> bool {
+    let mut at = 0;
+    while at < purposes.len() {
+        if purposes[at] as u8 == purpose as u8 {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// The purposes of a column; `None` where there is no such column.
+pub(crate) const fn of_column(table: &str, column: &str) -> Option<&'static [Purpose]> {
+    let mut at = 0;
+    while at < TABLES.len() {
+        if is_same(TABLES[at].name, table) {
+            return TABLES[at].purposes_of(column);
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The purposes of the files below a folder of the shelf.
+pub(crate) const fn of_files(folder: &str) -> Option<&'static [Purpose]> {
+    let mut at = 0;
+    while at < ELSEWHERE.len() {
+        let spot = &ELSEWHERE[at];
+        if matches!(spot.medium, Medium::Files) && is_same(spot.name, folder) {
+            return Some(spot.purposes);
+        }
+        at += 1;
+    }
+    None
+}
+
+/// `==` can't be used where the build computes.
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -216,10 +304,19 @@ pub enum Purpose {
     Operation,
     AgeGate,
     Erasure,
+    Access,
+    Law,
+    Rights,
+    Preferences,
+    Consents,
+    News,
+    Personalisation,
+    Analytics,
+    Oversight,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 19] = [
         Self::Drawing,
         Self::Account,
         Self::Credits,
@@ -230,6 +327,15 @@ impl Purpose {
         Self::Operation,
         Self::AgeGate,
         Self::Erasure,
+        Self::Access,
+        Self::Law,
+        Self::Rights,
+        Self::Preferences,
+        Self::Consents,
+        Self::News,
+        Self::Personalisation,
+        Self::Analytics,
+        Self::Oversight,
     ];
 
     /// After "to".
@@ -246,6 +352,15 @@ impl Purpose {
             Self::Operation => "find out why something failed",
             Self::AgeGate => "keep children below the age of consent out",
             Self::Erasure => "forget what you want forgotten, and prove that it was",
+            Self::Access => "hand you everything that is kept of you",
+            Self::Law => "keep what a law or a court wants kept, for as long as it does",
+            Self::Rights => "answer what you ask for by your rights",
+            Self::Preferences => "begin with the settings that you chose",
+            Self::Consents => "do what you agreed to and nothing else, and show that you did",
+            Self::News => "write to you when there is something new",
+            Self::Personalisation => "begin with the settings of your last order",
+            Self::Analytics => "count how much the service is used, by nobody in particular",
+            Self::Oversight => "see that those who run the house look only at what they need",
         }
     }
 
@@ -257,9 +372,54 @@ impl Purpose {
             | Self::Credits
             | Self::Mail
             | Self::Fairness
-            | Self::Repeats => Basis::Contract,
-            Self::Security | Self::Operation => Basis::LegitimateInterest,
-            Self::AgeGate | Self::Erasure => Basis::LegalObligation,
+            | Self::Repeats
+            | Self::Preferences => Basis::Contract,
+            Self::Security | Self::Operation | Self::Analytics => Basis::LegitimateInterest,
+            Self::AgeGate => Basis::LegalObligation(Citation {
+                law: "GDPR",
+                article: "Art. 8(1) and (2)",
+                asks: "who is too young to agree alone is not let in, and that this was asked can be shown",
+            }),
+            Self::Erasure => Basis::LegalObligation(Citation {
+                law: "GDPR",
+                article: "Art. 5(2), 12(3) and 17",
+                asks: "what somebody wants forgotten goes without delay, they are told, and it can be shown",
+            }),
+            Self::Access => Basis::LegalObligation(Citation {
+                law: "GDPR",
+                article: "Art. 15 and 20",
+                asks: "somebody gets a copy of everything that is kept of them, in a form that others can read",
+            }),
+            Self::Law => Basis::LegalObligation(Citation {
+                law: "GDPR, with the law or the order that each hold names",
+                article: "Art. 17(3)(b) and (e)",
+                asks: "what a law or a court wants kept is kept until the day that the hold names, and no longer",
+            }),
+            Self::Consents => Basis::LegalObligation(Citation {
+                law: "GDPR",
+                article: "Art. 7(1) and (3)",
+                asks: "that somebody agreed can be shown, and what they take back is not done any more",
+            }),
+            Self::Rights => Basis::LegalObligation(Citation {
+                law: "GDPR",
+                article: "Art. 5(2), 12(3) and (4), 18 and 21",
+                asks: "who asks by their rights is answered within a month, and that they were can be shown",
+            }),
+            Self::Oversight => Basis::LegalObligation(Citation {
+                law: "GDPR",
+                article: "Art. 5(1)(f), 5(2), 29 and 32(4)",
+                asks: "who may look at people's data does so only for the work that they have, and that this was so can be shown",
+            }),
+            Self::News | Self::Personalisation => Basis::Consent,
+        }
+    }
+
+    /// The law that obliges to it, where one does.
+    #[must_use]
+    pub const fn citation(self) -> Option<Citation> {
+        match self.basis() {
+            Basis::LegalObligation(citation) => Some(citation),
+            Basis::Consent | Basis::Contract | Basis::LegitimateInterest => None,
         }
     }
 
@@ -274,35 +434,12 @@ impl Purpose {
             Self::Security => "dpv:EnforceSecurity",
             Self::Operation => "dpv:TechnicalServiceProvision",
             Self::AgeGate => "dpv:AgeVerification",
-            Self::Erasure => "dpv:RightsFulfilment",
-        }
-    }
-}
-
-/// Art. 6(1) GDPR.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Basis {
-    Contract,
-    LegitimateInterest,
-    LegalObligation,
-}
-
-impl Basis {
-    #[must_use]
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Contract => "the service that you asked for, Art. 6(1)(b) GDPR",
-            Self::LegitimateInterest => "our legitimate interest in it, Art. 6(1)(f) GDPR",
-            Self::LegalObligation => "a legal obligation, Art. 6(1)(c) GDPR",
-        }
-    }
-
-    #[must_use]
-    pub const fn dpv(self) -> &'static str {
-        match self {
-            Self::Contract => "eu-gdpr:A6-1-b",
-            Self::LegitimateInterest => "eu-gdpr:A6-1-f",
-            Self::LegalObligation => "eu-gdpr:A6-1-c",
+            Self::Erasure | Self::Access | Self::Rights => "dpv:RightsFulfilment",
+            Self::Law | Self::Consents | Self::Oversight => "dpv:LegalCompliance",
+            Self::Preferences => "dpv:UserInterfacePersonalisation",
+            Self::News => "dpv:DirectMarketing",
+            Self::Personalisation => "dpv:ServicePersonalisation",
+            Self::Analytics => "dpv:ServiceUsageAnalytics",
         }
     }
 }
@@ -312,6 +449,8 @@ impl Basis {
 pub enum Kept {
     /// Until the person deletes it.
     UntilDeleted,
+    /// Until the person deletes it, or the time is over that they chose.
+    Chosen,
     /// As long as there is the account.
     Account,
     /// As long as the thing it belongs to.
@@ -357,6 +496,20 @@ pub enum Erased {
 pub const NOBODY: &str = "per_00000000000000000000000000";
 
 impl Table {
+    /// What a column of it serves; `None` where it has no such column.
+    #[must_use]
+    pub const fn purposes_of(&self, column: &str) -> Option<&'static [Purpose]> {
+        let mut at = 0;
+        while at < self.columns.len() {
+            if is_same(self.columns[at].name, column) {
+                let own = self.columns[at].serves;
+                return Some(if own.is_empty() { self.purposes } else { own });
+            }
+            at += 1;
+        }
+        None
+    }
+
     /// The columns that hold something about the person.
     pub fn data(&self) -> impl Iterator<Item = (&'static str, Datum)> {
         self.columns.iter().filter_map(|column| match column.holds {
@@ -380,6 +533,7 @@ const fn datum(
             source,
         }),
         stored: Stored::Plain,
+        serves: &[],
     }
 }
 
@@ -403,5 +557,37 @@ const fn inner(name: &'static str) -> Column {
         name,
         holds: Holds::Inner,
         stored: Stored::Plain,
+        serves: &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn promise_pur_01_each_datum_says_what_it_serves() {
+        for table in TABLES {
+            let is_whose = table.of != Of::Nobody;
+            assert_eq!(!table.purposes.is_empty(), is_whose, "{}", table.name);
+            let mut served = Vec::new();
+            for (name, _) in table.data() {
+                let column = table.columns.iter().find(|column| column.name == name);
+                let own = column.expect("its own").serves;
+                let says = !own.is_empty() || table.purposes.len() <= 1;
+                assert!(says, "{}.{name} serves one of several purposes", table.name);
+                let purposes = table.purposes_of(name).expect("a column");
+                assert!(!purposes.is_empty(), "{}.{name}", table.name);
+                for purpose in purposes {
+                    let listed = has(table.purposes, *purpose);
+                    assert!(listed, "{}.{name} to {purpose:?}", table.name);
+                }
+                served.extend(purposes);
+            }
+            for purpose in table.purposes {
+                let used = served.contains(purpose);
+                assert!(used, "nothing in {} serves {purpose:?}", table.name);
+            }
+        }
     }
 }

@@ -5,10 +5,9 @@ use super::Category::{
     Password, Picture, UniqueId, Username,
 };
 use super::Source::Operator;
-use super::forgetting;
 use super::{Erased, Kept, Limit, Of, Purpose, Table, datum, given, inner, made, used};
+use super::{affairs, choices, forgetting, holding, post, rights, taking};
 use crate::accounts::{alarm, device, session};
-use crate::letters;
 
 /// Every table, in the order in which a person meets them. None stands before one that its rows name:
 /// an erasure goes from the last to the first.
@@ -21,52 +20,88 @@ pub const TABLES: &[Table] = &[
         kept: Kept::Account,
         erased: Erased::Deleted,
         columns: &[
-            made("id", "your number in this house", UniqueId),
-            used("created_ms", "when you came", Behavior),
-            datum("role", "what you may do here", Account, Operator),
-            made("turn", "your place in the line", Behavior),
+            made("id", "your number in this house", UniqueId).serving(&[Purpose::Account]),
+            used("created_ms", "when you came", Behavior).serving(&[Purpose::Account]),
+            datum("role", "what you may do here", Account, Operator).serving(&[Purpose::Account]),
+            made("turn", "your place in the line", Behavior).serving(&[Purpose::Fairness]),
             datum(
                 "tier",
                 "how early your orders are served",
                 Account,
                 Operator,
-            ),
-            used("paced_until_ms", "how fast you order", Behavior),
+            )
+            .serving(&[Purpose::Fairness]),
+            used("paced_until_ms", "how fast you order", Behavior).serving(&[Purpose::Fairness]),
             inner("erasure_id"),
+            given(
+                "kept_ms",
+                "how long your pictures are kept, if you chose a time",
+                AccountSettings,
+            )
+            .serving(&[Purpose::Account]),
         ],
     },
     Table {
         name: "account",
         row: "Your account",
         of: Of::Person("person_id"),
-        purposes: &[Purpose::Account, Purpose::Mail, Purpose::AgeGate],
+        purposes: &[
+            Purpose::Account,
+            Purpose::Mail,
+            Purpose::AgeGate,
+            Purpose::News,
+            Purpose::Oversight,
+        ],
         kept: Kept::Account,
         erased: Erased::Deleted,
         columns: &[
             inner("person_id"),
-            given("address", "your e-mail address", Email).sealed(),
-            given("address_key", "a keyed hash of the same, to find it", Email).blind("address"),
+            given("address", "your e-mail address", Email)
+                .sealed()
+                .serving(&[
+                    Purpose::Account,
+                    Purpose::Mail,
+                    Purpose::News,
+                    Purpose::Oversight,
+                ]),
+            given("address_key", "a keyed hash of the same, to find it", Email)
+                .blind("address")
+                .serving(&[Purpose::Account]),
             made(
                 "password_hash",
                 "a hash of your password (Argon2id)",
                 Password,
-            ),
-            given("username", "your username, if you chose one", Username).sealed(),
+            )
+            .serving(&[Purpose::Account]),
+            given("username", "your username, if you chose one", Username)
+                .sealed()
+                .serving(&[Purpose::Account]),
             given(
                 "username_key",
                 "a keyed hash of the same, to find it",
                 Username,
             )
-            .blind("username"),
-            given("display_name", "your name, if you gave one", Name).sealed(),
-            given("portrait", "your portrait, if you gave one", Picture),
+            .blind("username")
+            .serving(&[Purpose::Account]),
+            given("display_name", "your name, if you gave one", Name)
+                .sealed()
+                .serving(&[Purpose::Account]),
+            given("portrait", "your portrait, if you gave one", Picture)
+                .serving(&[Purpose::Account]),
             given(
                 "of_age",
                 "whether you are old enough; not your birth date",
                 AgeRange,
-            ),
-            made("age_threshold", "the age that was asked for", AgeRange),
-            used("created_ms", "when you made the account", Behavior),
+            )
+            .serving(&[Purpose::AgeGate]),
+            made("age_threshold", "the age that was asked for", AgeRange)
+                .serving(&[Purpose::AgeGate]),
+            used("created_ms", "when you made the account", Behavior).serving(&[Purpose::Account]),
+            used("active_ms", "when you last used it, to the day", Behavior)
+                .serving(&[Purpose::Account]),
+            used("warned", "how often you were told that it ends", Behavior)
+                .serving(&[Purpose::Mail]),
+            used("warned_ms", "when you were last told", Behavior).serving(&[Purpose::Mail]),
         ],
     },
     Table {
@@ -90,15 +125,20 @@ pub const TABLES: &[Table] = &[
         columns: &[
             inner("id"),
             inner("person_id"),
-            made("token_hash", "a hash of the session's cookie", Credentials),
+            made("token_hash", "a hash of the session's cookie", Credentials)
+                .serving(&[Purpose::Account]),
             used(
                 "family",
                 "the family of the browser and of its system",
                 Device,
-            ),
-            used("created_ms", "when you signed in", Behavior),
-            used("used_ms", "when you last used it, to the minute", Behavior),
-            used("confirmed_ms", "when you last proved who you are", Behavior),
+            )
+            .serving(&[Purpose::Security]),
+            used("created_ms", "when you signed in", Behavior)
+                .serving(&[Purpose::Account, Purpose::Security]),
+            used("used_ms", "when you last used it, to the minute", Behavior)
+                .serving(&[Purpose::Account, Purpose::Security]),
+            used("confirmed_ms", "when you last proved who you are", Behavior)
+                .serving(&[Purpose::Security]),
             inner("ends_ms"),
             inner("passkey_id"),
         ],
@@ -208,21 +248,31 @@ pub const TABLES: &[Table] = &[
         columns: &[
             inner("id"),
             inner("person_id"),
-            given("name", "the name that you gave it", Account).sealed(),
-            made("beginning", "its first letters", Credentials),
-            made("token_hash", "a hash of it", Credentials),
-            given("scopes", "what it may do", AccountSettings),
-            given("limit_credits", "what it may spend", AccountSettings),
-            used("created_ms", "when you made it", Behavior),
-            used("used_ms", "when it was last used, to the minute", Behavior),
-            used("revoked_ms", "when you revoked it", Behavior),
+            given("name", "the name that you gave it", Account)
+                .sealed()
+                .serving(&[Purpose::Account]),
+            made("beginning", "its first letters", Credentials).serving(&[Purpose::Account]),
+            made("token_hash", "a hash of it", Credentials).serving(&[Purpose::Account]),
+            given("scopes", "what it may do", AccountSettings).serving(&[Purpose::Account]),
+            given("limit_credits", "what it may spend", AccountSettings)
+                .serving(&[Purpose::Credits]),
+            used("created_ms", "when you made it", Behavior).serving(&[Purpose::Account]),
+            used("used_ms", "when it was last used, to the minute", Behavior)
+                .serving(&[Purpose::Account]),
+            used("revoked_ms", "when you revoked it", Behavior).serving(&[Purpose::Account]),
         ],
     },
     Table {
         name: "proof",
         row: "Each link that was sent to you, and each code that is awaited",
         of: Of::Person("person_id"),
-        purposes: &[Purpose::Account, Purpose::Security],
+        purposes: &[
+            Purpose::Account,
+            Purpose::Security,
+            Purpose::AgeGate,
+            Purpose::Rights,
+            Purpose::Consents,
+        ],
         kept: Kept::Until(&[Limit {
             column: "ends_ms",
             ms: 0,
@@ -230,74 +280,69 @@ pub const TABLES: &[Table] = &[
         }]),
         erased: Erased::Deleted,
         columns: &[
-            made("token_hash", "a hash of the link", Credentials),
+            made("token_hash", "a hash of the link", Credentials).serving(&[Purpose::Account]),
             inner("kind"),
             inner("person_id"),
-            given("address", "the address that it was sent to", Email).sealed(),
+            given("address", "the address that it was sent to", Email)
+                .sealed()
+                .serving(&[Purpose::Account, Purpose::Rights]),
             made(
                 "password_hash",
                 "a hash of the password that you chose",
                 Password,
-            ),
-            given("of_age", "whether you are old enough", AgeRange),
-            made("age_threshold", "the age that was asked for", AgeRange),
-            made("detail", "what else the link needs", Account).sealed(),
-            used("tries", "how often it was tried", Behavior),
-            used("created_ms", "when you asked for it", Behavior),
+            )
+            .serving(&[Purpose::Account]),
+            given("of_age", "whether you are old enough", AgeRange).serving(&[Purpose::AgeGate]),
+            made("age_threshold", "the age that was asked for", AgeRange)
+                .serving(&[Purpose::AgeGate]),
+            made("detail", "what else the link needs", Account)
+                .sealed()
+                .serving(&[Purpose::Account, Purpose::Rights, Purpose::Consents]),
+            used("tries", "how often it was tried", Behavior).serving(&[Purpose::Security]),
+            used("created_ms", "when you asked for it", Behavior).serving(&[Purpose::Account]),
             inner("ends_ms"),
         ],
     },
-    Table {
-        name: "letter",
-        row: "Each letter to you",
-        of: Of::Person("person_id"),
-        purposes: &[Purpose::Mail],
-        kept: Kept::Until(&[Limit {
-            column: "created_ms",
-            ms: letters::SENT_KEPT_MS,
-            after: "it was written; what it said is gone once it is sent",
-        }]),
-        erased: Erased::Deleted,
-        columns: &[
-            inner("id"),
-            inner("person_id"),
-            given("address", "the address that it goes to", Email).sealed(),
-            made("kind", "what it is about", Behavior),
-            made("fields", "what it says, until it is sent", Credentials).sealed(),
-            inner("state"),
-            inner("attempts"),
-            inner("trouble"),
-            used("created_ms", "when it was written", Behavior),
-            inner("due_ms"),
-            used("ended_ms", "when it was sent", Behavior),
-        ],
-    },
+    post::LETTER,
     Table {
         name: "job",
         row: "Each of your orders",
         of: Of::Person("person_id"),
-        purposes: &[Purpose::Drawing, Purpose::Fairness],
-        kept: Kept::UntilDeleted,
+        purposes: &[
+            Purpose::Drawing,
+            Purpose::Fairness,
+            Purpose::Personalisation,
+        ],
+        kept: Kept::Chosen,
         erased: Erased::Deleted,
         columns: &[
             inner("id"),
             inner("person_id"),
-            used("state", "how far it is", Behavior),
-            given("model", "the model", Content),
-            given("prompt", "your words", Content).sealed_by_object(),
+            used("state", "how far it is", Behavior).serving(&[Purpose::Drawing]),
+            given("model", "the model", Content)
+                .serving(&[Purpose::Drawing, Purpose::Personalisation]),
+            given("prompt", "your words", Content)
+                .sealed_by_object()
+                .serving(&[Purpose::Drawing]),
             given(
                 "negative_prompt",
                 "your words for what to leave out",
                 Content,
             )
-            .sealed_by_object(),
-            given("width", "the width", Content),
-            given("height", "the height", Content),
-            given("count", "how many pictures", Content),
-            given("steps", "the steps", Content),
-            given("guidance", "the guidance", Content),
-            given("seed", "the seed", Content),
-            given("ancestors", "seeds of the pictures that it varies", Content),
+            .sealed_by_object()
+            .serving(&[Purpose::Drawing]),
+            given("width", "the width", Content)
+                .serving(&[Purpose::Drawing, Purpose::Personalisation]),
+            given("height", "the height", Content)
+                .serving(&[Purpose::Drawing, Purpose::Personalisation]),
+            given("count", "how many pictures", Content)
+                .serving(&[Purpose::Drawing, Purpose::Personalisation]),
+            given("steps", "the steps", Content)
+                .serving(&[Purpose::Drawing, Purpose::Personalisation]),
+            given("guidance", "the guidance", Content).serving(&[Purpose::Drawing]),
+            given("seed", "the seed", Content).serving(&[Purpose::Drawing]),
+            given("ancestors", "seeds of the pictures that it varies", Content)
+                .serving(&[Purpose::Drawing]),
             inner("previews"),
             inner("attempts"),
             made(
@@ -305,17 +350,33 @@ pub const TABLES: &[Table] = &[
                 "those of your words that the model does not know",
                 Content,
             )
-            .sealed_by_object(),
+            .sealed_by_object()
+            .serving(&[Purpose::Drawing]),
             inner("error_code"),
-            inner("error_message").sealed_by_object(),
-            used("created_ms", "when you ordered it", Behavior),
-            used("started_ms", "when it was begun", Behavior),
-            used("finished_ms", "when it was over", Behavior),
+            inner("error_message")
+                .sealed_by_object()
+                .serving(&[Purpose::Drawing]),
+            used("created_ms", "when you ordered it", Behavior)
+                .serving(&[Purpose::Drawing, Purpose::Fairness]),
+            used("started_ms", "when it was begun", Behavior).serving(&[Purpose::Drawing]),
+            used("finished_ms", "when it was over", Behavior).serving(&[Purpose::Drawing]),
             inner("tier"),
             inner("turn"),
             inner("worker"),
             inner("lease_until_ms"),
             inner("claims"),
+            given(
+                "kept_ms",
+                "how long its pictures are kept, if you chose a time",
+                AccountSettings,
+            )
+            .serving(&[Purpose::Drawing]),
+            given(
+                "private",
+                "whether your words are forgotten once it is drawn",
+                AccountSettings,
+            )
+            .serving(&[Purpose::Drawing, Purpose::Personalisation]),
         ],
     },
     Table {
@@ -323,7 +384,7 @@ pub const TABLES: &[Table] = &[
         row: "Each of your pictures",
         of: Of::Person("person_id"),
         purposes: &[Purpose::Drawing],
-        kept: Kept::UntilDeleted,
+        kept: Kept::Chosen,
         erased: Erased::Deleted,
         columns: &[
             inner("id"),
@@ -336,8 +397,23 @@ pub const TABLES: &[Table] = &[
             made("blob", "where its file is", Content),
             made("size_bytes", "how large its file is", Content),
             made("sha256", "the checksum of its file", Content),
+            made(
+                "crc32",
+                "a second checksum of its file, for archives",
+                Content,
+            ),
+            made(
+                "rights",
+                "the edition of the statement of rights that holds for it",
+                Content,
+            ),
             used("created_ms", "when it was drawn", Behavior),
             given("favourite", "whether it is a favourite", AccountSettings),
+            given(
+                "ends_ms",
+                "when it is deleted, if you chose a time",
+                AccountSettings,
+            ),
         ],
     },
     Table {
@@ -491,83 +567,31 @@ pub const TABLES: &[Table] = &[
             used("payload", "what the log says of it", Behavior).sealed(),
         ],
     },
-    Table {
-        name: "log_node",
-        row: "Hashes by which nobody can rewrite the log unseen",
-        of: Of::Nobody,
-        purposes: &[],
-        kept: Kept::Books,
-        erased: Erased::Untouched,
-        columns: &[inner("level"), inner("number"), inner("hash")],
-    },
-    Table {
-        name: "log_head",
-        row: "How long the log is",
-        of: Of::Nobody,
-        purposes: &[],
-        kept: Kept::Books,
-        erased: Erased::Untouched,
-        columns: &[inner("id"), inner("size")],
-    },
-    Table {
-        name: "log_checkpoint",
-        row: "What the house has signed of its log",
-        of: Of::Nobody,
-        purposes: &[],
-        kept: Kept::Books,
-        erased: Erased::Untouched,
-        columns: &[
-            inner("size"),
-            inner("root"),
-            inner("note"),
-            inner("created_ms"),
-        ],
-    },
-    Table {
-        name: "audit",
-        row: "What audits of the house found",
-        of: Of::Nobody,
-        purposes: &[],
-        kept: Kept::Books,
-        erased: Erased::Untouched,
-        columns: &[inner("id"), inner("created_ms"), inner("report")],
-    },
+    affairs::LOG_NODE,
+    affairs::LOG_HEAD,
+    affairs::LOG_CHECKPOINT,
+    affairs::LOG_WITNESS,
+    affairs::LOG_WATCHED,
+    affairs::AUDIT,
+    affairs::POLICY,
+    post::POLICY_NOTICE,
+    rights::RESTRICTION,
+    rights::REQUEST,
+    rights::OBJECTION,
+    super::staff::DUTY,
+    choices::CONSENT,
+    choices::PREFERENCE,
+    choices::NEWS,
+    choices::NEWS_LETTER,
     forgetting::ERASURE,
     forgetting::MARK,
-    Table {
-        name: "queue",
-        row: "The turn that is being served",
-        of: Of::Nobody,
-        purposes: &[],
-        kept: Kept::Run,
-        erased: Erased::Untouched,
-        columns: &[inner("id"), inner("turn")],
-    },
-    Table {
-        name: "key_store",
-        row: "The key store that belongs to this database",
-        of: Of::Nobody,
-        purposes: &[],
-        kept: Kept::Run,
-        erased: Erased::Untouched,
-        columns: &[inner("id"), inner("name")],
-    },
-    Table {
-        name: "sealing",
-        row: "How far what earlier builds wrote is sealed",
-        of: Of::Nobody,
-        purposes: &[],
-        kept: Kept::Run,
-        erased: Erased::Untouched,
-        columns: &[inner("place"), inner("after"), inner("is_done")],
-    },
-    Table {
-        name: "shredding",
-        row: "Keys that go because what they open was deleted",
-        of: Of::Nobody,
-        purposes: &[],
-        kept: Kept::Run,
-        erased: Erased::Untouched,
-        columns: &[inner("object_id"), inner("slot")],
-    },
+    holding::LEGAL_HOLD,
+    holding::RESTORATION,
+    taking::EXPORT,
+    taking::PART,
+    affairs::QUEUE,
+    affairs::KEY_STORE,
+    affairs::SEALING,
+    affairs::SHREDDING,
+    affairs::VISIT_COUNT,
 ];

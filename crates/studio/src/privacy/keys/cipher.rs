@@ -13,6 +13,7 @@ use domain::randomness::Randomness;
 use zeroize::Zeroizing;
 
 use super::KeyError;
+use super::place::{Place, Reading};
 
 pub(super) const KEY_BYTES: usize = 32;
 
@@ -85,26 +86,6 @@ impl Key {
     }
 }
 
-/// A column in which something is sealed, or the files of one kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    pub table: &'static str,
-    pub column: &'static str,
-}
-
-impl Place {
-    #[must_use]
-    pub const fn new(table: &'static str, column: &'static str) -> Self {
-        Self { table, column }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.table, self.column)
-    }
-}
-
 /// Text that only the key of its person opens.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed(String);
@@ -173,10 +154,11 @@ impl Cipher {
     /// What was sealed; an error where it was for another row, column or person, or was changed.
     pub fn open(
         &self,
-        place: Place,
+        reading: Reading,
         row: &str,
         stored: &str,
     ) -> Result<Personal<String>, KeyError> {
+        let place = reading.place();
         let broken = || KeyError::broken(place, row);
         let letters = stored.strip_prefix(MARK).ok_or_else(broken)?;
         let mut bytes = STANDARD_NO_PAD.decode(letters).map_err(|_| broken())?;
@@ -197,12 +179,12 @@ impl Cipher {
     /// As [`Cipher::open`], where there is something.
     pub fn open_some(
         &self,
-        place: Place,
+        reading: Reading,
         row: &str,
         stored: Option<&str>,
     ) -> Result<Option<Personal<String>>, KeyError> {
         stored
-            .map(|stored| self.open(place, row, stored))
+            .map(|stored| self.open(reading, row, stored))
             .transpose()
     }
 
@@ -232,10 +214,11 @@ impl Cipher {
     /// Opened where they lie, so that reading costs no copy.
     pub fn open_file(
         &self,
-        place: Place,
+        reading: Reading,
         name: &str,
         mut stored: Vec<u8>,
     ) -> Result<Bytes, KeyError> {
+        let place = reading.place();
         let broken = || KeyError::broken(place, name);
         let lead = FILE_MARK.len() + NONCE_LEN;
         if !Sealed::is_file(&stored) || stored.len() < lead + MAX_TAG_LEN {
@@ -260,8 +243,12 @@ impl Cipher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::privacy::inventory::Purpose;
 
     const PLACE: Place = Place::new("job", "prompt");
+    const READING: Reading = PLACE.read_for(Purpose::Drawing);
+    const FILE: Place = Place::files("picture", "pictures");
+    const DELIVERY: Reading = FILE.read_for(Purpose::Drawing);
 
     fn cipher(seed: u64, owner: &str) -> Cipher {
         let randomness = Randomness::seeded(seed);
@@ -273,24 +260,24 @@ mod tests {
         let anna = cipher(1, "anna");
         let sealed = anna.seal(PLACE, "one", "a red apple");
         assert!(Sealed::is(sealed.as_str()) && !Sealed::is("a red apple"));
-        let opened = anna.open(PLACE, "one", sealed.as_str()).expect("opens");
+        let opened = anna.open(READING, "one", sealed.as_str()).expect("opens");
         assert_eq!(opened.expose(), "a red apple");
         let same_key = Cipher {
             owner: "bert".to_owned(),
             ..anna.clone()
         };
-        let column = Place::new("job", "negative_prompt");
-        let table = Place::new("letter", "prompt");
+        let column = Place::new("job", "negative_prompt").read_for(Purpose::Drawing);
+        let table = Place::new("letter", "fields").read_for(Purpose::Mail);
         for refused in [
-            anna.open(PLACE, "two", sealed.as_str()),
+            anna.open(READING, "two", sealed.as_str()),
             anna.open(column, "one", sealed.as_str()),
             anna.open(table, "one", sealed.as_str()),
-            same_key.open(PLACE, "one", sealed.as_str()),
-            cipher(2, "anna").open(PLACE, "one", sealed.as_str()),
-            anna.open(PLACE, "one", "a red apple"),
-            anna.open(PLACE, "one", "\u{1}"),
-            anna.open(PLACE, "one", "\u{1}A"),
-            anna.open(PLACE, "one", &sealed.as_str()[..20]),
+            same_key.open(READING, "one", sealed.as_str()),
+            cipher(2, "anna").open(READING, "one", sealed.as_str()),
+            anna.open(READING, "one", "a red apple"),
+            anna.open(READING, "one", "\u{1}"),
+            anna.open(READING, "one", "\u{1}A"),
+            anna.open(READING, "one", &sealed.as_str()[..20]),
         ] {
             assert!(matches!(refused, Err(KeyError::Broken { .. })));
         }
@@ -302,9 +289,9 @@ mod tests {
     #[test]
     fn promise_sec_02_a_file_opens_under_its_own_name_alone() {
         let anna = cipher(1, "anna");
-        let sealed = anna.seal_file(PLACE, "one", b"\x89PNG and so on");
+        let sealed = anna.seal_file(FILE, "one", b"\x89PNG and so on");
         assert!(Sealed::is_file(&sealed) && !Sealed::is_file(b"\x89PNG and so on"));
-        let opened = anna.open_file(PLACE, "one", sealed.clone());
+        let opened = anna.open_file(DELIVERY, "one", sealed.clone());
         assert_eq!(&opened.expect("opens")[..], b"\x89PNG and so on");
         let mut bent = sealed.clone();
         bent[20] ^= 1;
@@ -314,7 +301,7 @@ mod tests {
             ("one", sealed[..10].to_vec()),
             ("one", b"\x89PNG and so on, and on, and on".to_vec()),
         ] {
-            let refused = anna.open_file(PLACE, name, bytes);
+            let refused = anna.open_file(DELIVERY, name, bytes);
             assert!(matches!(refused, Err(KeyError::Broken { .. })));
         }
     }

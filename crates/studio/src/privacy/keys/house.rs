@@ -10,11 +10,13 @@ use sha2::Sha256;
 
 use super::KeyError;
 use super::cipher::Key;
-use super::kek::Kek;
+use super::kek::{Kek, KekError, KekSource};
 
 pub(super) struct House {
     blind: Key,
     pub(super) nobody: Key,
+    /// What backups of the house are sealed by.
+    pub(super) backup: Key,
     signing: Ed25519KeyPair,
 }
 
@@ -33,16 +35,17 @@ impl House {
         randomness: &Randomness,
     ) -> Result<Self, KeyError> {
         let mut keys = Vec::new();
-        for purpose in ["blind", "nobody", "sign"] {
+        for purpose in ["blind", "nobody", "sign", "backup"] {
             keys.push(one(db, keks, epoch, purpose, now_ms, randomness).await?);
         }
         let broken = || KeyError::BrokenKey {
             row: house_name("sign"),
         };
-        let [blind, nobody, sign] = <[Key; 3]>::try_from(keys).map_err(|_| broken())?;
+        let [blind, nobody, sign, backup] = <[Key; 4]>::try_from(keys).map_err(|_| broken())?;
         Ok(Self {
             blind,
             nobody,
+            backup,
             signing: Ed25519KeyPair::from_seed_unchecked(sign.expose()).map_err(|_| broken())?,
         })
     }
@@ -67,6 +70,22 @@ impl House {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(self.signing.public_key().as_ref());
         bytes
+    }
+}
+
+impl KekSource {
+    /// By which others check what a house has signed, made of its wrapped key; `None` where that was
+    /// wrapped by another key-encryption key.
+    pub(crate) fn public_key_of(
+        &self,
+        epoch: &str,
+        wrapped: &str,
+    ) -> Result<Option<[u8; 32]>, KekError> {
+        let keks = self.load()?;
+        let kek = keks.iter().find(|kek| kek.id == epoch);
+        let key = kek.and_then(|kek| kek.key.unwrap(wrapped, &house_name("sign")));
+        let pair = key.and_then(|key| Ed25519KeyPair::from_seed_unchecked(key.expose()).ok());
+        Ok(pair.and_then(|pair| pair.public_key().as_ref().try_into().ok()))
     }
 }
 

@@ -11,10 +11,13 @@
 //! person's row, so none is made for who has been shredded.
 
 mod cipher;
+mod copies;
 pub mod earlier;
 mod house;
 mod kek;
 mod memory;
+mod parcel;
+mod place;
 mod rotation;
 pub mod shredding;
 mod store;
@@ -34,11 +37,15 @@ use self::house::House;
 use self::kek::Kek;
 use self::memory::Memory;
 use self::writing::{Change, Writer};
+use super::inventory::Purpose;
 
 pub(crate) use cipher::MARK;
-pub use cipher::{Cipher, Place, Sealed};
+pub use cipher::{Cipher, Sealed};
+pub(crate) use copies::{KEYS_KEPT_MS, Kept, Stage, TOMBSTONES_KEPT_MS, is_named, note_put_back};
 pub use house::verify;
 pub use kek::{KekError, KekSource};
+pub(crate) use parcel::Parcel;
+pub use place::{Place, Reading};
 pub use rotation::{Epoch, Rotated};
 pub use store::{BadStore, OpenError};
 
@@ -56,6 +63,15 @@ pub enum KeyError {
          another row or from somebody else. Restore that row from a backup"
     )]
     Broken { place: Place, row: String },
+    #[error(
+        "what stands in {place} is not read to {}: the inventory does not list it. Nothing was opened",
+        purpose.words()
+    )]
+    Purpose { place: Place, purpose: Purpose },
+    #[error(
+        "what stands in {place} is not in this view, so its person was not told. Nothing was opened"
+    )]
+    Unseen { place: Place },
     #[error(
         "the key of {row} does not open: its row in the key store was changed, or moved there from \
          somebody else. Restore that row from a backup of the key store"
@@ -142,12 +158,17 @@ struct Slots {
 }
 
 /// Where the key of an order's words stands.
-const WORDS: usize = 0;
+pub(crate) const WORDS: usize = 0;
 
 /// Where the key of the picture stands that is `ordinal`-th of its order.
 #[must_use]
 pub(crate) const fn slot_of(ordinal: u32) -> usize {
     ordinal as usize + 1
+}
+
+/// A key of an object, by name.
+pub(crate) fn slot_text(id: &str, slot: usize) -> String {
+    format!("{id}|{slot}")
 }
 
 impl ObjectKeys {
@@ -391,6 +412,7 @@ impl Keys {
     pub async fn shred_person(&self, person: PersonId) -> Result<u64, KeyError> {
         let person = person.to_string();
         let change = Change::ShredPerson {
+            tombstone: self.tombstone(&person),
             person: person.clone(),
         };
         let shredded = self.0.writer.write(change).await;
@@ -400,7 +422,10 @@ impl Keys {
 
     /// Shreds all keys of an object; tells how many.
     pub async fn shred_object(&self, id: &str) -> Result<u64, KeyError> {
-        let change = Change::ShredObject { id: id.to_owned() };
+        let change = Change::ShredObject {
+            id: id.to_owned(),
+            tombstone: self.tombstone(id),
+        };
         let shredded = self.0.writer.write(change).await;
         self.memory().forget_object(id);
         shredded
@@ -411,6 +436,7 @@ impl Keys {
         let change = Change::ShredSlot {
             id: id.to_owned(),
             slot,
+            tombstone: self.tombstone(&slot_text(id, slot)),
         };
         let shredded = self.0.writer.write(change).await;
         self.memory().forget_object(id);
@@ -423,6 +449,12 @@ impl Keys {
         let id = job.to_string();
         self.memory().forget_object(&id);
         self.0.writer.send(Change::Unmake { id });
+    }
+
+    /// Whose the keys of an object are; `None` where there are none.
+    pub(crate) async fn owner(&self, id: &str) -> Result<Option<String>, KeyError> {
+        let rows = store::objects(&self.0.db, &[id]).await?;
+        Ok(rows.into_iter().next().map(|row| row.person_id))
     }
 
     /// How many keys there are for a person: their own, and those of their objects.

@@ -1,9 +1,12 @@
 //! Keys of what was deleted. That they go is written in the transaction that deletes, and done right
 //! after it; what a crash left is done at the next start, or by whoever deletes next.
 
+use std::collections::BTreeSet;
+
 use db::{Tx, on};
 
-use super::slot_of;
+use super::{WORDS, slot_of, store};
+use crate::privacy::export;
 use crate::{Failure, Studio, failpoint};
 
 /// Keys that are shredded in one go.
@@ -14,6 +17,11 @@ const WHOLE: i64 = -1;
 /// All keys of an object go with this transaction.
 pub(crate) async fn note_object(tx: &mut Tx, id: &str) -> Result<(), Failure> {
     note(tx, id, WHOLE).await
+}
+
+/// The key of an order's words goes with this transaction; its pictures stay readable.
+pub(crate) async fn note_words(tx: &mut Tx, job: &str) -> Result<(), Failure> {
+    note(tx, job, i64::try_from(WORDS).unwrap_or(i64::MAX)).await
 }
 
 /// The key of an order's `ordinal`-th picture goes with this transaction.
@@ -34,6 +42,26 @@ async fn note(tx: &mut Tx, id: &str, slot: i64) -> Result<(), Failure> {
     Ok(())
 }
 
+/// An archive that waits to be fetched may hold what these keys open: it goes as well, in the next round.
+async fn end_archives(studio: &Studio, noted: &[(String, i64)]) -> Result<(), Failure> {
+    let ids: Vec<&str> = noted
+        .iter()
+        .map(|(id, _)| id.as_str())
+        .filter(|id| !export::is_own(id))
+        .collect();
+    let found = store::objects(&studio.keys.0.db, &ids).await;
+    let people: BTreeSet<String> = found?.into_iter().map(|row| row.person_id).collect();
+    for person in people {
+        let bad = |_| Failure::Row(format!("person {person}"));
+        let person = person.parse().map_err(bad)?;
+        let mut tx = studio.db.write().await?;
+        if export::end_of(&mut tx, person).await? > 0 {
+            tx.commit().await?;
+        }
+    }
+    Ok(())
+}
+
 /// Shreds what was noted, by this process or another; tells how many keys.
 pub async fn carry_out(studio: &Studio) -> Result<u64, Failure> {
     let mut shredded = 0;
@@ -50,6 +78,7 @@ pub async fn carry_out(studio: &Studio) -> Result<u64, Failure> {
             return Ok(shredded);
         }
         failpoint::here("shredding-noted");
+        end_archives(studio, &noted).await?;
         let going = noted.iter().map(|(id, slot)| async move {
             match usize::try_from(*slot) {
                 Ok(slot) => studio.keys.shred_slot(id, slot).await,

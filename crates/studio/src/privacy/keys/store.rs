@@ -154,7 +154,7 @@ async fn link(main: &Db, name: &str) -> Result<String, DbError> {
 }
 
 /// The name of this key store; `None` while there is nothing in it.
-async fn named(db: &Db) -> Result<Option<String>, DbError> {
+pub(super) async fn named(db: &Db) -> Result<Option<String>, DbError> {
     let mut tx = db.read().await?;
     Ok(on!(tx, conn => {
         sqlx::query_scalar("SELECT name FROM store WHERE id = 1").fetch_optional(conn).await

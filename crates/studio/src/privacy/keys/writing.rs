@@ -7,6 +7,7 @@ use db::{Db, DbError, Tx, on};
 use tokio::sync::{mpsc, oneshot};
 
 use super::KeyError;
+use super::copies::{self, Tombstone};
 use super::store::slots_in;
 
 /// Changes that may wait; more wait in line before they are taken.
@@ -37,22 +38,31 @@ pub(super) enum Change {
     },
     ShredPerson {
         person: String,
+        tombstone: Tombstone,
     },
     ShredObject {
         id: String,
+        tombstone: Tombstone,
     },
     ShredSlot {
         id: String,
         slot: usize,
+        tombstone: Tombstone,
     },
 }
 
 impl Change {
     const fn is_shred(&self) -> bool {
-        matches!(
-            self,
-            Self::ShredPerson { .. } | Self::ShredObject { .. } | Self::ShredSlot { .. }
-        )
+        self.tombstone().is_some()
+    }
+
+    const fn tombstone(&self) -> Option<&Tombstone> {
+        match self {
+            Self::ShredPerson { tombstone, .. }
+            | Self::ShredObject { tombstone, .. }
+            | Self::ShredSlot { tombstone, .. } => Some(tombstone),
+            _ => None,
+        }
     }
 }
 
@@ -214,9 +224,9 @@ async fn make(db: &Db, changes: &[&Change]) -> Result<Vec<u64>, DbError> {
     let mut shredded = 0;
     for (index, change) in changes.iter().enumerate() {
         let count = match change {
-            Change::ShredPerson { person } => shred_person(&mut tx, person).await?,
-            Change::ShredObject { id } => shred_object(&mut tx, id).await?,
-            Change::ShredSlot { id, slot } => shred_slot(&mut tx, id, *slot).await?,
+            Change::ShredPerson { person, .. } => shred_person(&mut tx, person).await?,
+            Change::ShredObject { id, .. } => shred_object(&mut tx, id).await?,
+            Change::ShredSlot { id, slot, .. } => shred_slot(&mut tx, id, *slot).await?,
             Change::Unmake { id } => {
                 shred_object(&mut tx, id).await?;
                 continue;
@@ -225,6 +235,10 @@ async fn make(db: &Db, changes: &[&Change]) -> Result<Vec<u64>, DbError> {
         };
         counts[index] = count;
         shredded += count;
+        // Also where no key was left: a backup of the keys may have it.
+        if let Some(tombstone) = change.tombstone() {
+            copies::bury(&mut tx, tombstone).await?;
+        }
     }
     if shredded > 0 {
         on!(tx, conn => {

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use db::on;
 use domain::ids::LogId;
+use serde_json::Value;
 
 use super::checkpoint::Checkpoint;
 use super::sequence::nodes;
 use super::tree::{Edge, Hash, Node};
-use super::{Row, commitment, hex, size, unhex};
-use crate::privacy::keys::KeyError;
+use super::{Kind, Row, commitment, hex, size, unhex};
+use crate::privacy::backup;
+use crate::privacy::keys::{KeyError, Stage};
 use crate::{Failure, Studio};
 
 const ROWS_AT_ONCE: i64 = 2_000;
@@ -23,8 +25,31 @@ pub struct Found {
     pub checkpoints: u64,
     /// Entries of which nothing is left but their leaf.
     pub forgotten: u64,
+    /// Each time that the log was put back with a backup: declared, signed and never taken back.
+    pub restorations: Vec<Restored>,
     /// Empty where all is well.
     pub wrong: Vec<String>,
+}
+
+/// The log was put back with the house, and what it had beyond that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    pub id: String,
+    /// When, in seconds since 1970.
+    pub seconds: i64,
+    /// When the backup was taken.
+    pub made: i64,
+    /// How many entries it has kept, and how many there were by the key store's memory.
+    pub kept: u64,
+    pub had: u64,
+}
+
+impl Restored {
+    /// Whether a checkpoint is of entries that were given up: signed before this, and of more than was
+    /// kept. Whoever says so falsely has declared, for everybody to see, that they were.
+    fn gave_up(&self, checkpoint: &Checkpoint) -> bool {
+        checkpoint.seconds <= self.seconds && checkpoint.size > self.kept
+    }
 }
 
 impl Found {
@@ -49,7 +74,11 @@ struct Stored {
 pub async fn read(studio: &Studio, brought: &[Checkpoint]) -> Result<Found, Failure> {
     let mut found = Found::default();
     let mut expected = checkpoints(studio, &mut found).await?;
+    found.restorations = restorations(studio, &mut found).await?;
     for other in brought {
+        if found.restorations.iter().any(|one| one.gave_up(other)) {
+            continue;
+        }
         let place = "a checkpoint that was brought";
         expected
             .entry(other.size)
@@ -135,6 +164,49 @@ async fn check(studio: &Studio, row: &Row, found: &mut Found) -> Result<(), Fail
         Err(error) => return Err(error),
     }
     Ok(())
+}
+
+/// What the key store remembers of backups that were put back. A log that is shorter than it was is
+/// explained by such a row alone: the program writes one before it puts the log back, signs it, and says
+/// the same in the log itself.
+async fn restorations(studio: &Studio, found: &mut Found) -> Result<Vec<Restored>, Failure> {
+    let told = super::all_of_house(studio, Kind::HouseRestored).await?;
+    let is_told = |id: &str| told.iter().any(|what| what["restoration"] == id);
+    let mut all = Vec::new();
+    for one in studio.keys.restorations().await? {
+        // What was begun and broken off changed nothing.
+        if one.stage == Stage::Begun {
+            continue;
+        }
+        let Some(said) = backup::read_note(&one.note, &studio.keys.public_key()) else {
+            found.add(format!(
+                "{}, which put the log back, is not what was signed",
+                one.id
+            ));
+            continue;
+        };
+        let number = |at: &str| said.pointer(at).and_then(Value::as_u64).unwrap_or(0);
+        let seconds = |at: &str| said[at].as_i64().unwrap_or(0);
+        all.push(Restored {
+            seconds: seconds("time"),
+            made: seconds("made"),
+            kept: number("/to/size"),
+            had: number("/from/size"),
+            id: one.id,
+        });
+    }
+    for (number, one) in all.iter().enumerate() {
+        // A backup that was put back later, and is older, does not know of it.
+        let later = &all[number + 1..];
+        let is_undone = later.iter().any(|later| later.made <= one.seconds);
+        if !is_undone && !is_told(&one.id) {
+            found.add(format!(
+                "the key store knows that the log was put back ({}), and the log does not say so",
+                one.id
+            ));
+        }
+    }
+    Ok(all)
 }
 
 async fn checkpoints(studio: &Studio, found: &mut Found) -> Result<Expected, Failure> {

@@ -7,12 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest, Sha256};
 
+use super::note::{self, KeyKind, VerifierKey};
 use super::tree::{HASH_BYTES, Hash};
 use crate::privacy::keys::{self, Keys};
-
-/// In a signed note, a key of Ed25519.
-const ED25519: u8 = 1;
-const KEY_ID_BYTES: usize = 4;
 
 /// A tree of the log, and when it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,22 +33,36 @@ pub enum BadCheckpoint {
 /// The name of the log whose checkpoints this key signs. It says nothing of where the house is.
 #[must_use]
 pub fn origin(public_key: &[u8; 32]) -> String {
+    named("pinhole-log", public_key)
+}
+
+fn named(what: &str, public_key: &[u8; 32]) -> String {
     let hash = Sha256::digest(public_key);
-    let mut name = String::from("pinhole-log-");
+    let mut name = format!("{what}-");
     for byte in &hash[..8] {
         let _ = write!(name, "{byte:02x}");
     }
     name
 }
 
-fn key_id(name: &str, public_key: &[u8; 32]) -> [u8; KEY_ID_BYTES] {
-    let hash = Sha256::new()
-        .chain_update(name)
-        .chain_update([b'\n', ED25519]);
-    let hash: Hash = hash.chain_update(public_key).finalize().into();
-    let mut id = [0; KEY_ID_BYTES];
-    id.copy_from_slice(&hash[..KEY_ID_BYTES]);
-    id
+/// The key of the log, as others' tools take it.
+#[must_use]
+pub fn log_key(public: [u8; 32]) -> VerifierKey {
+    VerifierKey {
+        name: origin(&public),
+        kind: KeyKind::Log,
+        public,
+    }
+}
+
+/// The key by which a house signs that it saw another one's log.
+#[must_use]
+pub fn witness_key(public: [u8; 32]) -> VerifierKey {
+    VerifierKey {
+        name: named("pinhole-witness", &public),
+        kind: KeyKind::Witness,
+        public,
+    }
 }
 
 impl Checkpoint {
@@ -63,41 +74,78 @@ impl Checkpoint {
     /// Signed by the house.
     #[must_use]
     pub fn note(&self, keys: &Keys) -> String {
-        let public_key = keys.public_key();
-        let origin = origin(&public_key);
-        let body = self.body(&origin);
-        let mut signature = key_id(&origin, &public_key).to_vec();
-        signature.extend_from_slice(&keys.sign(body.as_bytes()));
-        format!("{body}\n\u{2014} {origin} {}\n", BASE64.encode(signature))
+        let key = log_key(keys.public_key());
+        let body = self.body(&key.name);
+        let line = key.line(&keys.sign(body.as_bytes()));
+        format!("{body}\n{line}")
     }
 
     /// Reads a signed one, and checks that this key has signed it.
-    pub fn open(note: &str, public_key: &[u8; 32]) -> Result<Self, BadCheckpoint> {
-        use BadCheckpoint::{Forged, OtherLog, Unreadable};
-        let (body, signatures) = note.split_once("\n\n").ok_or(Unreadable)?;
-        let mut lines = body.lines();
-        let mut line = || lines.next().ok_or(Unreadable);
-        let name = line()?;
-        let size = line()?.parse().map_err(|_| Unreadable)?;
-        let root = BASE64.decode(line()?).map_err(|_| Unreadable)?;
-        let root: [u8; HASH_BYTES] = root.try_into().map_err(|_| Unreadable)?;
-        let seconds = line()?.strip_prefix("time ").ok_or(Unreadable)?;
-        let read = Self {
-            size,
-            root,
-            seconds: seconds.parse().map_err(|_| Unreadable)?,
-        };
-        if name != origin(public_key) {
+    pub fn open(signed: &str, public_key: &[u8; 32]) -> Result<Self, BadCheckpoint> {
+        use BadCheckpoint::{OtherLog, Unreadable};
+        let key = log_key(*public_key);
+        let head = Head::read(signed)?;
+        if head.origin != key.name {
             return Err(OtherLog);
         }
-        let lead = format!("\u{2014} {name} ");
-        let ours = signatures.lines().find_map(|line| line.strip_prefix(&lead));
-        let signature = BASE64
-            .decode(ours.ok_or(Unreadable)?)
-            .map_err(|_| Unreadable)?;
-        let (id, signature) = signature.split_at_checked(KEY_ID_BYTES).ok_or(Unreadable)?;
-        let fits = id == key_id(name, public_key)
-            && keys::verify(public_key, read.body(name).as_bytes(), signature);
-        if fits { Ok(read) } else { Err(Forged) }
+        let seconds = head.more.strip_prefix("time ").ok_or(Unreadable)?;
+        let read = Self {
+            size: head.size,
+            root: head.root,
+            seconds: seconds.trim_end().parse().map_err(|_| Unreadable)?,
+        };
+        head.check(&key)?;
+        Ok(read)
+    }
+}
+
+/// What anybody's checkpoint says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    pub origin: &'a str,
+    pub size: u64,
+    pub root: Hash,
+    /// Lines that are the log's own.
+    more: &'a str,
+    /// Everything that is signed.
+    pub text: &'a str,
+    signatures: &'a str,
+}
+
+impl<'a> Head<'a> {
+    /// Reads it without looking at who signed it.
+    pub fn read(signed: &'a str) -> Result<Self, BadCheckpoint> {
+        use BadCheckpoint::Unreadable;
+        let (text, signatures) = note::parts(signed).ok_or(Unreadable)?;
+        let mut lines = text.splitn(4, '\n');
+        let mut line = || lines.next().ok_or(Unreadable);
+        let (origin, size, root, more) = (line()?, line()?, line()?, line()?);
+        let parsed: u64 = size.parse().map_err(|_| Unreadable)?;
+        let root = BASE64.decode(root).map_err(|_| Unreadable)?;
+        // One tree is written in one way.
+        if origin.is_empty() || parsed.to_string() != size {
+            return Err(Unreadable);
+        }
+        Ok(Self {
+            origin,
+            size: parsed,
+            root: <[u8; HASH_BYTES]>::try_from(root).map_err(|_| Unreadable)?,
+            more,
+            text,
+            signatures,
+        })
+    }
+
+    /// Whether the log of this key has signed it.
+    pub fn check(&self, key: &VerifierKey) -> Result<(), BadCheckpoint> {
+        let mut of_key = key.among(self.signatures).peekable();
+        of_key.peek().ok_or(BadCheckpoint::Unreadable)?;
+        let good =
+            of_key.all(|signature| keys::verify(&key.public, self.text.as_bytes(), &signature));
+        if good {
+            Ok(())
+        } else {
+            Err(BadCheckpoint::Forged)
+        }
     }
 }

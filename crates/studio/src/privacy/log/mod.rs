@@ -11,9 +11,11 @@
 
 pub mod audit;
 pub mod checkpoint;
+pub mod note;
 pub mod proof;
 mod sequence;
 pub mod tree;
+pub mod witness;
 
 use db::{Tx, on};
 use domain::clock::Moment;
@@ -23,12 +25,14 @@ use sha2::{Digest, Sha256};
 
 use self::tree::{HASH_BYTES, Hash, leaf_hash};
 use super::canonical;
-use super::keys::Place;
+use super::inventory::Purpose;
+use super::keys::{KeyError, Place, Reading};
 use crate::{Failure, Studio};
 
 pub use sequence::{keep_settling, settle};
 
 const PAYLOAD: Place = Place::new("log_entry", "payload");
+const READ_PAYLOAD: Reading = PAYLOAD.read_for(Purpose::Security);
 
 /// What is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,24 +42,83 @@ pub enum Kind {
     CreditsGiven,
     PriorityChanged,
     TakenAlong,
+    BroughtIn,
     ErasureBegun,
     ErasureEnded,
+    Restricted,
+    RestrictionLifted,
+    RequestReceived,
+    RequestExtended,
+    RequestAnswered,
+    RequestRefused,
+    RequestWithdrawn,
+    Objected,
+    ObjectionWithdrawn,
+    ConsentAsked,
+    ConsentGiven,
+    ConsentWithdrawn,
+    NewsSent,
     InventoryChanged,
     KeysRotated,
+    BackupMade,
+    HouseRestored,
+    HoldLaid,
+    HoldReleased,
+    WitnessesChanged,
+    PolicyPublished,
+    PolicyRead,
+    /// Staff read something of somebody.
+    LookedAt,
+    /// Staff made an API key for somebody.
+    KeyMade,
+    /// Staff asked to look at what their role does not read.
+    DutyAsked,
+    /// Staff said what they need to look at something for.
+    DutyBegun,
+    DutyEnded,
 }
 
 impl Kind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 35] = [
         Self::SignedIn,
         Self::RoleChanged,
         Self::CreditsGiven,
         Self::PriorityChanged,
         Self::TakenAlong,
+        Self::BroughtIn,
         Self::ErasureBegun,
         Self::ErasureEnded,
+        Self::Restricted,
+        Self::RestrictionLifted,
+        Self::RequestReceived,
+        Self::RequestExtended,
+        Self::RequestAnswered,
+        Self::RequestRefused,
+        Self::RequestWithdrawn,
+        Self::Objected,
+        Self::ObjectionWithdrawn,
+        Self::ConsentAsked,
+        Self::ConsentGiven,
+        Self::ConsentWithdrawn,
+        Self::NewsSent,
         Self::InventoryChanged,
         Self::KeysRotated,
+        Self::BackupMade,
+        Self::HouseRestored,
+        Self::HoldLaid,
+        Self::HoldReleased,
+        Self::WitnessesChanged,
+        Self::PolicyPublished,
+        Self::PolicyRead,
+        Self::LookedAt,
+        Self::KeyMade,
+        Self::DutyAsked,
+        Self::DutyBegun,
+        Self::DutyEnded,
     ];
+
+    /// By which staff came to see something of somebody.
+    pub const LOOKS: [Self; 2] = [Self::LookedAt, Self::KeyMade];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -65,10 +128,36 @@ impl Kind {
             Self::CreditsGiven => "credits_given",
             Self::PriorityChanged => "priority_changed",
             Self::TakenAlong => "taken_along",
+            Self::BroughtIn => "brought_in",
             Self::ErasureBegun => "erasure_begun",
             Self::ErasureEnded => "erasure_ended",
+            Self::Restricted => "restricted",
+            Self::RestrictionLifted => "restriction_lifted",
+            Self::RequestReceived => "request_received",
+            Self::RequestExtended => "request_extended",
+            Self::RequestAnswered => "request_answered",
+            Self::RequestRefused => "request_refused",
+            Self::RequestWithdrawn => "request_withdrawn",
+            Self::Objected => "objected",
+            Self::ObjectionWithdrawn => "objection_withdrawn",
+            Self::ConsentAsked => "consent_asked",
+            Self::ConsentGiven => "consent_given",
+            Self::ConsentWithdrawn => "consent_withdrawn",
+            Self::NewsSent => "news_sent",
             Self::InventoryChanged => "inventory_changed",
             Self::KeysRotated => "keys_rotated",
+            Self::BackupMade => "backup_made",
+            Self::HouseRestored => "house_restored",
+            Self::HoldLaid => "hold_laid",
+            Self::HoldReleased => "hold_released",
+            Self::WitnessesChanged => "witnesses_changed",
+            Self::PolicyPublished => "policy_published",
+            Self::PolicyRead => "policy_read",
+            Self::LookedAt => "looked_at",
+            Self::KeyMade => "key_made",
+            Self::DutyAsked => "duty_asked",
+            Self::DutyBegun => "duty_begun",
+            Self::DutyEnded => "duty_ended",
         }
     }
 
@@ -81,10 +170,36 @@ impl Kind {
             Self::CreditsGiven => "Credits were given",
             Self::PriorityChanged => "A place in the line was changed",
             Self::TakenAlong => "Everything was taken along",
+            Self::BroughtIn => "An archive was brought in",
             Self::ErasureBegun => "An erasure began",
             Self::ErasureEnded => "An erasure ended",
+            Self::Restricted => "The account was restricted",
+            Self::RestrictionLifted => "A restriction was lifted",
+            Self::RequestReceived => "A request by your rights was received",
+            Self::RequestExtended => "The answer to a request takes longer",
+            Self::RequestAnswered => "A request was answered",
+            Self::RequestRefused => "A request was refused",
+            Self::RequestWithdrawn => "A request was withdrawn",
+            Self::Objected => "You objected to a purpose",
+            Self::ObjectionWithdrawn => "An objection was withdrawn",
+            Self::ConsentAsked => "A letter asked whether you agree to something",
+            Self::ConsentGiven => "You agreed to something",
+            Self::ConsentWithdrawn => "You took back what you agreed to",
+            Self::NewsSent => "News went to whoever wanted them",
             Self::InventoryChanged => "What is collected changed",
             Self::KeysRotated => "The key-encryption key was changed",
+            Self::BackupMade => "A backup was made",
+            Self::HouseRestored => "The house was put back from a backup",
+            Self::HoldLaid => "A legal hold was laid on something",
+            Self::HoldReleased => "A legal hold was released",
+            Self::WitnessesChanged => "Who else watches the log changed",
+            Self::PolicyRead => "You said that you read of a change of the privacy notice",
+            Self::PolicyPublished => "A version of the privacy notice was published",
+            Self::LookedAt => "Those who run the house looked at something of yours",
+            Self::KeyMade => "Those who run the house made an API key for you",
+            Self::DutyAsked => "You asked to look at what your role does not read",
+            Self::DutyBegun => "You began to look at what is kept of others",
+            Self::DutyEnded => "You ended looking at what is kept of others",
         }
     }
 
@@ -147,7 +262,7 @@ pub(crate) fn hex(hash: &Hash) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn unhex(text: &str) -> Result<Hash, Failure> {
+pub(crate) fn unhex(text: &str) -> Result<Hash, Failure> {
     let bad = || Failure::Row("a hash of the log".to_owned());
     let mut hash = [0; HASH_BYTES];
     if text.len() != 2 * HASH_BYTES || !text.is_ascii() {
@@ -200,7 +315,7 @@ impl Row {
             .transpose()
             .map_err(bad)?;
         let cipher = studio.keys.of_whom(person).await?;
-        let opened = cipher.open(PAYLOAD, &self.id, stored)?;
+        let opened = cipher.open(READ_PAYLOAD, &self.id, stored)?;
         Ok(Some(opened.expose().clone()))
     }
 }
@@ -218,7 +333,11 @@ pub struct Entry {
 
 /// The newest checkpoint, as it was signed; `None` while nothing was ever logged.
 pub async fn newest(studio: &Studio) -> Result<Option<String>, Failure> {
-    let mut tx = studio.db.read().await?;
+    newest_in(&mut studio.db.read().await?).await
+}
+
+/// The same, as it is in this transaction.
+pub(crate) async fn newest_in(tx: &mut Tx) -> Result<Option<String>, Failure> {
     Ok(on!(tx, conn => {
         sqlx::query_scalar("SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1")
             .fetch_optional(conn)
@@ -233,13 +352,40 @@ pub async fn of_person(
     before: Option<LogId>,
     limit: u32,
 ) -> Result<Vec<Entry>, Failure> {
+    some_of_person(studio, person, &Kind::ALL, before, limit).await
+}
+
+/// Who of the house looked at something of a person, the newest first.
+pub async fn looks_at(
+    studio: &Studio,
+    person: PersonId,
+    before: Option<LogId>,
+    limit: u32,
+) -> Result<Vec<Entry>, Failure> {
+    some_of_person(studio, person, &Kind::LOOKS, before, limit).await
+}
+
+async fn some_of_person(
+    studio: &Studio,
+    person: PersonId,
+    kinds: &[Kind],
+    before: Option<LogId>,
+    limit: u32,
+) -> Result<Vec<Entry>, Failure> {
     // '~' sorts after every id.
     let before = before.map_or_else(|| "~".to_owned(), |id| id.to_string());
+    let names: Vec<String> = kinds
+        .iter()
+        .map(|kind| format!("'{}'", kind.name()))
+        .collect();
+    let statement = format!(
+        "SELECT * FROM log_entry WHERE person_id = $1 AND id < $2 AND kind IN ({}) \
+         ORDER BY id DESC LIMIT $3",
+        names.join(", ")
+    );
     let mut tx = studio.db.read().await?;
     let rows: Vec<Row> = on!(tx, conn => {
-        sqlx::query_as(
-            "SELECT * FROM log_entry WHERE person_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
-        )
+        sqlx::query_as(sqlx::AssertSqlSafe(statement))
         .bind(person.to_string())
         .bind(before)
         .bind(i64::from(limit))
@@ -282,6 +428,32 @@ pub(crate) async fn last_of_house(studio: &Studio, kind: Kind) -> Result<Option<
     let payload = row.payload(studio).await?.unwrap_or_default();
     let payload: Value = serde_json::from_str(&payload).unwrap_or_default();
     Ok(payload.get("what").cloned())
+}
+
+/// Everything that is said of the house, of one kind, the first first.
+pub(crate) async fn all_of_house(studio: &Studio, kind: Kind) -> Result<Vec<Value>, Failure> {
+    let mut tx = studio.db.read().await?;
+    let rows: Vec<Row> = on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT * FROM log_entry WHERE kind = $1 AND person_id IS NULL AND payload IS NOT NULL \
+             ORDER BY id",
+        )
+        .bind(kind.name())
+        .fetch_all(conn)
+        .await
+    })?;
+    drop(tx);
+    let mut all = Vec::new();
+    for row in rows {
+        // One that was changed is found where every entry is compared with its leaf.
+        let payload = match row.payload(studio).await {
+            Err(Failure::Keys(KeyError::Broken { .. })) => continue,
+            read => read?.unwrap_or_default(),
+        };
+        let payload: Value = serde_json::from_str(&payload).unwrap_or_default();
+        all.extend(payload.get("what").cloned());
+    }
+    Ok(all)
 }
 
 /// How many leaves the tree has.

@@ -1,13 +1,15 @@
 //! Proofs that others can check without asking this house: that an entry is in the log, and that the
 //! log of today holds that of yesterday.
 
+use std::collections::HashSet;
+
 use db::on;
 use domain::ids::{LogId, PersonId};
 use serde::Serialize;
 
 use super::sequence::nodes;
-use super::tree::{self, Hash, Span};
-use super::{Row, hex, size};
+use super::tree::{self, Hash, Node, Span};
+use super::{Kind, Row, hex, size};
 use crate::{Failure, Studio};
 
 /// An entry, and how it is found in the tree of `size` leaves.
@@ -40,6 +42,26 @@ pub async fn inclusion(
             .fetch_optional(conn)
             .await
     })?;
+    prove(studio, tx, row).await
+}
+
+/// The same for an entry that concerns nobody.
+pub async fn of_house(studio: &Studio, id: LogId) -> Result<Option<Inclusion>, Failure> {
+    let mut tx = studio.db.read().await?;
+    let row: Option<Row> = on!(tx, conn => {
+        sqlx::query_as("SELECT * FROM log_entry WHERE id = $1 AND person_id IS NULL")
+            .bind(id.to_string())
+            .fetch_optional(conn)
+            .await
+    })?;
+    prove(studio, tx, row).await
+}
+
+async fn prove(
+    studio: &Studio,
+    mut tx: db::Tx,
+    row: Option<Row>,
+) -> Result<Option<Inclusion>, Failure> {
     let Some(row) = row else { return Ok(None) };
     let newest: Option<(i64, String)> = on!(tx, conn => {
         sqlx::query_as("SELECT size, note FROM log_checkpoint ORDER BY size DESC LIMIT 1")
@@ -62,6 +84,85 @@ pub async fn inclusion(
     }))
 }
 
+/// An entry as its person takes it along.
+pub(crate) struct Proven {
+    pub(crate) id: String,
+    pub(crate) kind: Kind,
+    pub(crate) time_ms: i64,
+    pub(crate) leaf: String,
+    pub(crate) payload: Option<String>,
+    /// Where it is in the tree, and its path to the root; absent where it has no place yet.
+    pub(crate) place: Option<(u64, Vec<String>)>,
+}
+
+/// Size and text of the newest checkpoint.
+pub(crate) async fn head(tx: &mut db::Tx) -> Result<Option<(u64, String)>, Failure> {
+    let newest: Option<(i64, String)> = on!(tx, conn => {
+        sqlx::query_as("SELECT size, note FROM log_checkpoint ORDER BY size DESC LIMIT 1")
+            .fetch_optional(conn)
+            .await
+    })?;
+    Ok(newest.map(|(size, note)| (size.unsigned_abs(), note)))
+}
+
+/// Some of a person's entries, the oldest first, each proven in the tree of `size` leaves.
+pub(crate) async fn some_of(
+    studio: &Studio,
+    tx: &mut db::Tx,
+    person: PersonId,
+    after: &str,
+    size: u64,
+) -> Result<Vec<Proven>, Failure> {
+    const AT_ONCE: i64 = 500;
+    let rows: Vec<Row> = on!(tx, conn => {
+        sqlx::query_as(
+            "SELECT * FROM log_entry WHERE person_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+        )
+        .bind(person.to_string())
+        .bind(after)
+        .bind(AT_ONCE)
+        .fetch_all(conn)
+        .await
+    })?;
+    let placed = |row: &Row| {
+        let position = row.position.map(i64::unsigned_abs);
+        position.filter(|position| *position < size)
+    };
+    let spans: Vec<Option<Vec<Span>>> = rows
+        .iter()
+        .map(|row| placed(row).map(|position| tree::inclusion(position, size)))
+        .collect();
+    let wanted: HashSet<Node> = spans
+        .iter()
+        .flatten()
+        .flatten()
+        .flat_map(|span| span.nodes())
+        .collect();
+    let known = nodes(tx, wanted.into_iter()).await?;
+    let mut proven = Vec::new();
+    for (row, spans) in rows.into_iter().zip(spans) {
+        let path = |spans: Vec<Span>| {
+            let hashes = spans
+                .into_iter()
+                .map(|span| span.hash(|node| known.get(&node).copied()));
+            let hashes: Option<Vec<Hash>> = hashes.collect();
+            let missing = || Failure::Row("a hash of the log is missing".to_owned());
+            let hashes = hashes.ok_or_else(missing)?;
+            Ok::<Vec<String>, Failure>(hashes.iter().map(hex).collect())
+        };
+        let path = spans.map(path).transpose()?;
+        proven.push(Proven {
+            kind: Kind::named(&row.kind)?,
+            time_ms: row.created_ms,
+            leaf: row.leaf(),
+            payload: row.payload(studio).await?,
+            place: placed(&row).zip(path),
+            id: row.id,
+        });
+    }
+    Ok(proven)
+}
+
 /// Proves that the log of `later` leaves begins with that of `earlier`; `None` where there were never
 /// so many.
 pub async fn growth(
@@ -69,12 +170,23 @@ pub async fn growth(
     earlier: u64,
     later: u64,
 ) -> Result<Option<Vec<String>>, Failure> {
+    let path = grown(studio, earlier, later).await?;
+    Ok(path.map(|path| path.iter().map(hex).collect()))
+}
+
+/// The same, as hashes.
+pub(super) async fn grown(
+    studio: &Studio,
+    earlier: u64,
+    later: u64,
+) -> Result<Option<Vec<Hash>>, Failure> {
     let mut tx = studio.db.read().await?;
     if earlier > later || later > size(&mut tx).await? {
         return Ok(None);
     }
-    let path = hashes(&mut tx, &tree::consistency(earlier, later)).await?;
-    Ok(Some(path.iter().map(hex).collect()))
+    Ok(Some(
+        hashes(&mut tx, &tree::consistency(earlier, later)).await?,
+    ))
 }
 
 async fn hashes(tx: &mut db::Tx, spans: &[Span]) -> Result<Vec<Hash>, Failure> {

@@ -3,8 +3,11 @@
 //! Both are made from [`operations`] and [`schemas`], which take their limits from the code that
 //! enforces them; the tests hold every answer that the program gives against the same document.
 
+mod choices;
+mod operation;
 mod operations;
 mod page;
+mod rights;
 mod schemas;
 
 use axum::Json;
@@ -16,7 +19,7 @@ pub(super) use page::show as page;
 use super::Origin;
 use crate::Site;
 use crate::guard::access::{self, Access};
-use operations::{Media, OPERATIONS, Operation};
+use operation::{Media, Operation};
 
 /// `GET /openapi.json`.
 pub(super) async fn document(State(site): State<Site>, origin: Origin) -> Json<Value> {
@@ -25,7 +28,7 @@ pub(super) async fn document(State(site): State<Site>, origin: Origin) -> Json<V
 
 fn describe(site: &Site, origin: &Origin) -> Value {
     let mut paths = Map::new();
-    for operation in OPERATIONS {
+    for operation in operations::all() {
         let path = paths.entry(operation.path()).or_insert_with(|| json!({}));
         path[operation.method.as_str().to_lowercase()] = described(operation);
     }
@@ -73,7 +76,7 @@ fn described(operation: &Operation) -> Value {
         }
         answers.insert(answer.status.to_string(), described);
     }
-    for (status, description) in operations::refusals(operation) {
+    for (status, description) in operation::refusals(operation) {
         answers.insert(
             status.to_string(),
             json!({
@@ -87,7 +90,7 @@ fn described(operation: &Operation) -> Value {
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.about,
-        "parameters": operation.parameters.iter().map(operations::Parameter::described).collect::<Vec<_>>(),
+        "parameters": operation.parameters.iter().map(operation::Parameter::described).collect::<Vec<_>>(),
         "responses": answers,
         "security": security(operation),
     });
@@ -107,7 +110,7 @@ fn content_is_empty(described: &Value) -> bool {
 /// What a key must be allowed to do.
 fn security(operation: &Operation) -> Value {
     match access::of(operation.route, &operation.method) {
-        Some(Access::Key(scope)) => json!([{ "key": [scope.name()] }]),
+        Some((Access::Key(scope), _)) => json!([{ "key": [scope.name()] }]),
         _ => json!([]),
     }
 }
@@ -144,19 +147,18 @@ mod tests {
 
     #[test]
     fn every_route_of_the_api_is_described_and_nothing_else() {
-        let described: BTreeSet<(String, String)> = OPERATIONS
-            .iter()
+        let described: BTreeSet<(String, String)> = operations::all()
             .map(|one| (one.route.to_owned(), one.method.to_string()))
             .collect();
         let routed: BTreeSet<(String, String)> = access::routes()
-            .filter(|(route, _)| route.starts_with("/v1/"))
-            .map(|(route, method)| (route.to_owned(), method.to_string()))
+            .filter(|(route, ..)| route.starts_with("/v1/"))
+            .map(|(route, method, _)| (route.to_owned(), method.to_string()))
             .collect();
         assert_eq!(described, routed);
-        let ids: BTreeSet<&str> = OPERATIONS.iter().map(|one| one.id).collect();
+        let ids: BTreeSet<&str> = operations::all().map(|one| one.id).collect();
         assert_eq!(
             ids.len(),
-            OPERATIONS.len(),
+            operations::all().count(),
             "an operation's id stands twice"
         );
     }

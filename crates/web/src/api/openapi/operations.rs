@@ -1,85 +1,10 @@
 //! Every operation of the API in words.
 
 use axum::http::Method;
-use serde_json::{Value, json};
 
 use super::super::PAGE_MAX;
-use super::schemas;
-
-pub(super) struct Operation {
-    /// As the router knows it.
-    pub(super) route: &'static str,
-    pub(super) method: Method,
-    pub(super) id: &'static str,
-    pub(super) tag: &'static str,
-    pub(super) summary: &'static str,
-    pub(super) about: &'static str,
-    pub(super) parameters: &'static [Parameter],
-    /// Name of the schema of its JSON body.
-    pub(super) body: Option<&'static str>,
-    pub(super) answers: &'static [Answer],
-    /// Statuses of refusals, besides those that every operation knows.
-    pub(super) refusals: &'static [u16],
-}
-
-impl Operation {
-    /// The route as OpenAPI writes it.
-    pub(super) fn path(&self) -> String {
-        self.route.replace("{*", "{")
-    }
-}
-
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) description: &'static str,
-    pub(super) content: &'static [Media],
-}
-
-pub(super) enum Media {
-    /// Name of its schema.
-    Json(&'static str),
-    Events,
-    /// Media type of a file.
-    Bytes(&'static str),
-}
-
-pub(super) struct Parameter {
-    pub(super) name: &'static str,
-    pub(super) place: &'static str,
-    pub(super) about: &'static str,
-    pub(super) kind: Kind,
-}
-
-pub(super) enum Kind {
-    /// Part of the path.
-    Id(&'static str),
-    Text,
-    Whole {
-        min: u32,
-        max: u32,
-    },
-    OneOf(&'static [&'static str]),
-}
-
-impl Parameter {
-    pub(super) fn described(&self) -> Value {
-        let schema = match &self.kind {
-            Kind::Id(name) => schemas::named(name),
-            Kind::Text => json!({ "type": "string" }),
-            Kind::Whole { min, max } => {
-                json!({ "type": "integer", "minimum": min, "maximum": max })
-            }
-            Kind::OneOf(names) => json!({ "type": "string", "enum": names }),
-        };
-        json!({
-            "name": self.name,
-            "in": self.place,
-            "required": self.place == "path",
-            "description": self.about,
-            "schema": schema,
-        })
-    }
-}
+use super::operation::{Answer, Kind, Media, Operation, Parameter};
+use super::{choices, rights};
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
@@ -92,7 +17,7 @@ const PICTURES: &str = "Pictures";
 const MODELS: &str = "Models";
 const CREDITS: &str = "Credits";
 
-const ACCOUNT: &str = "Account";
+pub(super) const ACCOUNT: &str = "Account";
 
 pub(super) const TAGS: [(&str, &str); 6] = [
     (IMAGES, "Draw."),
@@ -100,7 +25,10 @@ pub(super) const TAGS: [(&str, &str); 6] = [
     (PICTURES, "What was drawn and kept."),
     (MODELS, "What draws here, and what it takes."),
     (CREDITS, "What there is to spend, and what was spent."),
-    (ACCOUNT, "Who asks."),
+    (
+        ACCOUNT,
+        "Who asks, and what they can do with what is theirs.",
+    ),
 ];
 
 const LIMIT: Parameter = Parameter {
@@ -114,8 +42,9 @@ const LIMIT: Parameter = Parameter {
 };
 const JOB: Parameter = id("JobId", "The job.");
 const PICTURE: Parameter = id("PictureId", "The picture.");
+const EXPORT: Parameter = id("ExportId", "The archive.");
 
-const fn id(schema: &'static str, about: &'static str) -> Parameter {
+pub(super) const fn id(schema: &'static str, about: &'static str) -> Parameter {
     Parameter {
         name: "id",
         place: "path",
@@ -133,7 +62,7 @@ const fn after(schema: &'static str) -> Parameter {
     }
 }
 
-const fn query(name: &'static str, about: &'static str, kind: Kind) -> Parameter {
+pub(super) const fn query(name: &'static str, about: &'static str, kind: Kind) -> Parameter {
     Parameter {
         name,
         place: "query",
@@ -142,7 +71,11 @@ const fn query(name: &'static str, about: &'static str, kind: Kind) -> Parameter
     }
 }
 
-const fn json(status: u16, description: &'static str, content: &'static [Media]) -> Answer {
+pub(super) const fn json(
+    status: u16,
+    description: &'static str,
+    content: &'static [Media],
+) -> Answer {
     Answer {
         status,
         description,
@@ -159,7 +92,15 @@ const ONCE: Parameter = Parameter {
     kind: Kind::Text,
 };
 
-pub(super) static OPERATIONS: &[Operation] = &[
+/// Every operation.
+pub(super) fn all() -> impl Iterator<Item = &'static Operation> {
+    OPERATIONS
+        .iter()
+        .chain(rights::OPERATIONS)
+        .chain(choices::OPERATIONS)
+}
+
+static OPERATIONS: &[Operation] = &[
     Operation {
         route: "/v1/images/generations",
         method: POST,
@@ -245,6 +186,18 @@ pub(super) static OPERATIONS: &[Operation] = &[
         refusals: &[],
     },
     Operation {
+        route: "/v1/me",
+        method: PATCH,
+        id: "changeMe",
+        tag: ACCOUNT,
+        summary: "Say how long your pictures are kept",
+        about: "Those that you order from now on. Answers you, as you are now.",
+        parameters: &[],
+        body: Some("PersonChange"),
+        answers: &[json(200, "You.", &[Media::Json("Person")])],
+        refusals: &[413, 415],
+    },
+    Operation {
         route: "/v1/me/erasure",
         method: GET,
         id: "previewErasure",
@@ -275,6 +228,78 @@ pub(super) static OPERATIONS: &[Operation] = &[
         body: Some("ErasureRequest"),
         answers: &[json(202, "It has begun.", &[Media::Json("Erasure")])],
         refusals: &[409, 413, 415],
+    },
+    Operation {
+        route: "/v1/me/export",
+        method: POST,
+        id: "takeAlong",
+        tag: ACCOUNT,
+        summary: "Take everything along",
+        about: "Composes one archive of everything that is kept of you, and answers when it is ready; it can be fetched for a day, or until you delete something that is in it. At most 10 a day.",
+        parameters: &[],
+        body: None,
+        answers: &[json(201, "It is ready.", &[Media::Json("Export")])],
+        refusals: &[409],
+    },
+    Operation {
+        route: "/v1/me/export",
+        method: GET,
+        id: "listExports",
+        tag: ACCOUNT,
+        summary: "List the archives of the last day",
+        about: "The newest first, also those that can't be fetched any more.",
+        parameters: &[],
+        body: None,
+        answers: &[json(200, "The archives.", &[Media::Json("ExportList")])],
+        refusals: &[],
+    },
+    Operation {
+        route: "/v1/me/export/{id}",
+        method: GET,
+        id: "showExport",
+        tag: ACCOUNT,
+        summary: "Show an archive",
+        about: "Whether it can still be fetched, and how large it is.",
+        parameters: &[EXPORT],
+        body: None,
+        answers: &[json(200, "The archive.", &[Media::Json("Export")])],
+        refusals: &[404],
+    },
+    Operation {
+        route: "/v1/me/export/{id}/content",
+        method: GET,
+        id: "fetchExport",
+        tag: ACCOUNT,
+        summary: "Fetch an archive, or a part of it",
+        about: "A ZIP with a signed manifest. The same archive has the same bytes each time: with the header range a download that broke off goes on where it was, and if-range or if-match say of which archive (its etag) one has the beginning.",
+        parameters: &[
+            EXPORT,
+            Parameter {
+                name: "range",
+                place: "header",
+                about: "bytes=N- for everything from byte N on; one range at a time.",
+                kind: Kind::Text,
+            },
+            Parameter {
+                name: "if-range",
+                place: "header",
+                about: "The etag of the archive whose beginning one has; of another one, all is sent.",
+                kind: Kind::Text,
+            },
+            Parameter {
+                name: "if-match",
+                place: "header",
+                about: "The same; of another one, or where it ended, 412 is answered.",
+                kind: Kind::Text,
+            },
+        ],
+        body: None,
+        answers: &[
+            json(200, "The archive.", &[Media::Bytes("application/zip")]),
+            json(206, "The part of it.", &[Media::Bytes("application/zip")]),
+            json(304, "The client has it.", &[]),
+        ],
+        refusals: &[404, 409, 410, 412, 416],
     },
     Operation {
         route: "/v1/jobs",
@@ -411,8 +436,8 @@ pub(super) static OPERATIONS: &[Operation] = &[
         method: PATCH,
         id: "markPicture",
         tag: PICTURES,
-        summary: "Mark a picture as a favourite, or no longer",
-        about: "Answers the picture as it is now.",
+        summary: "Mark a picture as a favourite, or say how long it is kept",
+        about: "Its time is counted from now. Answers the picture as it is now.",
         parameters: &[PICTURE],
         body: Some("PictureChange"),
         answers: &[json(200, "The picture.", &[Media::Json("Picture")])],
@@ -468,6 +493,12 @@ pub(super) static OPERATIONS: &[Operation] = &[
                 kind: Kind::Whole { min: 0, max: 100 },
             },
             Parameter {
+                name: "rights",
+                place: "query",
+                about: "1: with a note in the file (XMP) whose it is. It names nobody.",
+                kind: Kind::OneOf(&["0", "1"]),
+            },
+            Parameter {
                 name: "download",
                 place: "query",
                 about: "1: as a file to be saved.",
@@ -518,37 +549,3 @@ pub(super) static OPERATIONS: &[Operation] = &[
         refusals: &[],
     },
 ];
-
-/// Every status with which an operation may refuse, and what it means.
-pub(super) fn refusals(operation: &Operation) -> Vec<(u16, &'static str)> {
-    const ALL: [(u16, &str); 16] = [
-        (
-            400,
-            "A field is wrong: param names it, message says what to do.",
-        ),
-        (401, "There is no key, or it is wrong or revoked."),
-        (402, "Not enough credits, or more than max_credits."),
-        (403, "The key has not the scope, or another site sent this."),
-        (
-            404,
-            "There is no such thing here, or it is somebody else's.",
-        ),
-        (408, "The body came too slowly."),
-        (409, "It can't be done in this state."),
-        (413, "The body is too large."),
-        (415, "The body is no JSON."),
-        (421, "This server does not answer to that name."),
-        (429, "Too much at once. Wait as long as retry-after says."),
-        (431, "The headers are too large."),
-        (
-            500,
-            "Something went wrong in the program. Nothing was charged.",
-        ),
-        (501, "This can't be done here."),
-        (503, "Not now. Wait as long as retry-after says."),
-        (507, "The server's disk is full. Nothing was charged."),
-    ];
-    const ALWAYS: [u16; 8] = [400, 401, 403, 408, 421, 429, 500, 503];
-    let may = |status: &u16| ALWAYS.contains(status) || operation.refusals.contains(status);
-    ALL.into_iter().filter(|(status, _)| may(status)).collect()
-}

@@ -5,15 +5,17 @@
     reason = "a schema reads best where it is written in place"
 )]
 
-use domain::ids::{EntryId, GrantId, JobId, PictureId};
+use domain::ids::{EntryId, ExportId, GrantId, JobId, PictureId};
 use domain::picture::Format;
 use domain::prompt::Prompt;
 use domain::role::{Role, Scope};
 use serde_json::{Map, Value, json};
 use studio::archive;
 use studio::pictures::Kind;
+use studio::privacy::keeping;
 
 use super::super::images::MAX_PARTIAL_IMAGES;
+use super::{choices, rights};
 use crate::Site;
 
 /// A reference to one of [`all`].
@@ -23,7 +25,12 @@ pub(super) fn named(name: &str) -> Value {
 
 pub(super) fn all(site: &Site) -> Value {
     let mut schemas = Map::new();
-    for (name, schema) in requests(site).into_iter().chain(answers()) {
+    for (name, schema) in requests(site)
+        .into_iter()
+        .chain(answers())
+        .chain(rights::schemas())
+        .chain(choices::schemas())
+    {
         schemas.insert(name.to_owned(), schema);
     }
     schemas.into()
@@ -32,6 +39,17 @@ pub(super) fn all(site: &Site) -> Value {
 const QUALITIES: [&str; 8] = [
     "auto", "low", "medium", "standard", "high", "hd", "xhigh", "max",
 ];
+
+/// How long pictures are kept.
+fn retention() -> Value {
+    json!({
+        "oneOf": [
+            { "type": "string", "const": "keep" },
+            { "type": "integer", "minimum": keeping::MIN_S, "maximum": keeping::MAX_S },
+        ],
+        "description": "For how many seconds pictures are kept, or keep: until they are deleted.",
+    })
+}
 
 fn requests(site: &Site) -> Vec<(&'static str, Value)> {
     let max_pictures = site.studio.limits.max_pictures_per_order;
@@ -63,8 +81,8 @@ fn requests(site: &Site) -> Vec<(&'static str, Value)> {
         "negative_prompt": optional(json!({ "type": "string", "maxLength": Prompt::MAX_CHARS, "description": "What not to draw, where the model takes it." })),
         "steps": optional(whole(1, 1000, "Sampler steps, within the model's limits.")),
         "guidance": optional(json!({ "type": "number", "description": "How closely to follow the words, within the model's limits." })),
-        "private": optional(json!({ "type": "boolean" })),
-        "retention": optional(json!({ "type": "string", "enum": ["keep"] })),
+        "private": optional(json!({ "type": "boolean", "description": "Forget the words once it is drawn, and the pictures an hour later unless retention says otherwise." })),
+        "retention": optional(retention()),
         "max_credits": optional(whole(0, u32::MAX, "Refuse where it would cost more.")),
     });
     extend(&mut generation, &drawing);
@@ -92,9 +110,16 @@ fn requests(site: &Site) -> Vec<(&'static str, Value)> {
         (
             "PictureChange",
             object(
-                json!({ "favourite": optional(json!({ "type": "boolean" })) }),
+                json!({
+                    "favourite": optional(json!({ "type": "boolean" })),
+                    "retention": optional(retention()),
+                }),
                 &[],
             ),
+        ),
+        (
+            "PersonChange",
+            object(json!({ "retention": optional(retention()) }), &[]),
         ),
         (
             "ErasureRequest",
@@ -189,6 +214,7 @@ fn answers() -> Vec<(&'static str, Value)> {
     vec![
         ("JobId", identifier(JobId::PREFIX)),
         ("PictureId", identifier(PictureId::PREFIX)),
+        ("ExportId", identifier(ExportId::PREFIX)),
         ("EntryId", identifier(EntryId::PREFIX)),
         ("GrantId", identifier(GrantId::PREFIX)),
         (
@@ -246,6 +272,27 @@ fn answers() -> Vec<(&'static str, Value)> {
             })),
         ),
         (
+            "ExportList",
+            whole_object(json!({
+                "object": { "const": "list" },
+                "data": { "type": "array", "items": named("Export") },
+            })),
+        ),
+        (
+            "Export",
+            whole_object(json!({
+                "id": named("ExportId"),
+                "object": { "const": "export" },
+                "status": { "type": "string", "enum": ["composing", "ready", "ended"], "description": "ended: its time is over, or something that was in it was deleted." },
+                "bytes": { "type": ["integer", "null"], "minimum": 0 },
+                "files": { "type": ["integer", "null"], "minimum": 0 },
+                "manifest_sha256": { "type": ["string", "null"], "description": "Names these very bytes; it is the etag of the archive." },
+                "created_at": time(),
+                "expires_at": time(),
+                "url": { "type": ["string", "null"], "description": "Where it is fetched; null unless it is ready." },
+            })),
+        ),
+        (
             "Charge",
             whole_object(json!({
                 "quoted": { "type": "integer", "minimum": 0, "description": "What the whole job costs at most." },
@@ -271,7 +318,7 @@ fn answers() -> Vec<(&'static str, Value)> {
                 "object": { "const": "picture" },
                 "job_id": named("JobId"),
                 "model": text(),
-                "prompt": text(),
+                "prompt": { "type": ["string", "null"], "description": "Null where it was drawn in private." },
                 "seed": seed(),
                 "size": size(),
                 "bytes": count(),
@@ -280,6 +327,7 @@ fn answers() -> Vec<(&'static str, Value)> {
                 "favourite": { "type": "boolean" },
                 "credits": count(),
                 "created_at": time(),
+                "ends_at": nullable(&time()),
                 "url": { "type": "string", "format": "uri" },
             })),
         ),
@@ -295,6 +343,7 @@ fn answers() -> Vec<(&'static str, Value)> {
                 "role": { "type": "string", "enum": Role::ALL.map(Role::name) },
                 "scopes": { "type": "array", "items": { "type": "string", "enum": Scope::ALL.map(Scope::name) } },
                 "key_id": { "type": ["string", "null"] },
+                "retention": retention(),
                 "created_at": nullable(&time()),
             })),
         ),
@@ -311,7 +360,9 @@ fn answers() -> Vec<(&'static str, Value)> {
                 "progress": { "type": "integer", "minimum": 0, "maximum": 100 },
                 "drawn": { "type": ["array", "null"], "items": whole_object(json!({ "step": count(), "steps": count() })) },
                 "model": text(),
-                "prompt": text(),
+                "prompt": { "type": ["string", "null"], "description": "Null where it was private and is over." },
+                "private": { "type": "boolean" },
+                "retention": retention(),
                 "negative_prompt": { "type": ["string", "null"] },
                 "size": size(),
                 "n": count(),
@@ -445,7 +496,7 @@ fn response(call: &Value) -> Value {
 }
 
 /// An object that has all of these fields, and no other.
-fn whole_object(properties: Value) -> Value {
+pub(super) fn whole_object(properties: Value) -> Value {
     let names: Vec<String> = properties
         .as_object()
         .map(|fields| fields.keys().cloned().collect())
@@ -454,11 +505,11 @@ fn whole_object(properties: Value) -> Value {
 }
 
 /// An object of which these fields must be there; unknown ones are ignored.
-fn object(properties: Value, required: &[&str]) -> Value {
+pub(super) fn object(properties: Value, required: &[&str]) -> Value {
     json!({ "type": "object", "required": required, "properties": properties })
 }
 
-fn identifier(prefix: &str) -> Value {
+pub(super) fn identifier(prefix: &str) -> Value {
     json!({ "type": "string", "pattern": format!("^{prefix}[0-7][0-9A-HJKMNP-TV-Z]{{25}}$") })
 }
 
@@ -467,11 +518,11 @@ fn whole(min: u32, max: u32, about: &str) -> Value {
 }
 
 /// May be left out, or null.
-fn optional(schema: Value) -> Value {
+pub(super) fn optional(schema: Value) -> Value {
     nullable(&schema)
 }
 
-fn nullable(schema: &Value) -> Value {
+pub(super) fn nullable(schema: &Value) -> Value {
     json!({ "oneOf": [schema, { "type": "null" }] })
 }
 

@@ -8,6 +8,7 @@ use studio::accounts::passkey::{self, Party};
 use studio::accounts::recovery::{self, RecoveryError};
 use studio::accounts::session::CONFIRMED_FOR_MS;
 use studio::accounts::sign_in::SignInError;
+use studio::accounts::{Known, Means};
 
 use super::super::door::{reset_problem, safe_next, sign_in_problem};
 use super::super::passkeys::{asserted, request};
@@ -32,6 +33,19 @@ pub(super) fn first(site: &Site, member: &Member, then: &str) -> Option<Response
         .append_pair("next", then)
         .finish();
     Some(onward(&format!("/account/confirm?{query}")))
+}
+
+/// As [`first`]; in a house without accounts nobody can prove anything.
+pub(super) fn first_of(site: &Site, known: &Known, then: &str) -> Option<Response> {
+    let Means::Session { id, confirmed } = known.means else {
+        return None;
+    };
+    let member = Member {
+        known: *known,
+        session: id,
+        confirmed,
+    };
+    first(site, &member, then)
 }
 
 #[derive(Template)]

@@ -14,7 +14,7 @@ use super::super::sent::Sent;
 use super::super::{Frame, Shown, onward, render};
 use super::confirm;
 use crate::Site;
-use crate::caller::{Asker, Member};
+use crate::caller::Asker;
 use crate::cookies::{self, Cookie};
 use crate::problem::Problem;
 use crate::texts::Texts;
@@ -153,15 +153,7 @@ pub(super) async fn show(State(site): State<Site>, Asker(known): Asker) -> Resul
 
 /// Whoever finds a browser open must not delete anything: the person proves who they are.
 fn prove(site: &Site, known: &Known) -> Option<Response> {
-    let Means::Session { id, confirmed } = known.means else {
-        return None;
-    };
-    let member = Member {
-        known: *known,
-        session: id,
-        confirmed,
-    };
-    confirm::first(site, &member, HERE)
+    confirm::first_of(site, known, HERE)
 }
 
 /// `what=account` or `what=history`, with the words of the page in `typed`.

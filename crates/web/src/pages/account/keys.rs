@@ -49,6 +49,7 @@ impl KeysPage {
             Scope::AccountRead => &words.may_read_account,
             Scope::AccountWrite => &words.may_write_account,
             Scope::AccountErase => &words.may_erase,
+            Scope::AccountExport => &words.may_export,
             Scope::Admin => &words.may_administer,
         }
     }

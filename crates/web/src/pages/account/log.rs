@@ -5,7 +5,9 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::ids::LogId;
+use domain::role::Role;
 use studio::privacy::log::{self, Entry, Kind, proof};
+use studio::privacy::looking::{self, Shown as Seen};
 
 use super::super::{Frame, Shown, ok};
 use crate::Site;
@@ -24,6 +26,8 @@ struct LogPage {
     tab: &'static str,
     entries: Vec<Entry>,
     next: Option<LogId>,
+    /// Those alone that say who looked.
+    is_looks: bool,
 }
 
 impl LogPage {
@@ -39,12 +43,73 @@ impl LogPage {
                 .log_credits
                 .fill_two(&number("credits"), &text("reason")),
             Kind::PriorityChanged => words.log_priority.fill(&number("to")),
+            Kind::TakenAlong if text("by") == "operator" => words.log_written_down.clone(),
+            Kind::LookedAt => match looking::told(&entry.what) {
+                Some(look) if look.is_everything() => words.log_written_down.clone(),
+                Some(look) => words.log_looked.fill(&self.role(look.role)),
+                None => entry.kind.words().to_owned(),
+            },
+            Kind::KeyMade => words.log_key_made.fill(&text("scopes")),
             Kind::TakenAlong => words.log_taken.clone(),
+            Kind::BroughtIn => words
+                .log_brought
+                .fill_two(&number("orders"), &number("pictures")),
             Kind::ErasureBegun
             | Kind::ErasureEnded
+            | Kind::Restricted
+            | Kind::RestrictionLifted
+            | Kind::RequestReceived
+            | Kind::RequestExtended
+            | Kind::RequestAnswered
+            | Kind::RequestRefused
+            | Kind::RequestWithdrawn
+            | Kind::Objected
+            | Kind::ObjectionWithdrawn
+            | Kind::ConsentAsked
+            | Kind::ConsentGiven
+            | Kind::ConsentWithdrawn
+            | Kind::NewsSent
             | Kind::InventoryChanged
-            | Kind::KeysRotated => entry.kind.words().to_owned(),
+            | Kind::KeysRotated
+            | Kind::BackupMade
+            | Kind::HouseRestored
+            | Kind::HoldLaid
+            | Kind::HoldReleased
+            | Kind::WitnessesChanged
+            | Kind::DutyAsked
+            | Kind::DutyBegun
+            | Kind::DutyEnded
+            | Kind::PolicyPublished
+            | Kind::PolicyRead => entry.kind.words().to_owned(),
         }
+    }
+
+    fn role(&self, role: Role) -> &str {
+        let words = &self.t.account;
+        match role {
+            Role::Person => &words.role_person,
+            Role::Support => &words.role_support,
+            Role::Moderator => &words.role_moderator,
+            Role::PrivacyOfficer => &words.role_privacy_officer,
+            Role::Operator => &words.role_operator,
+        }
+    }
+
+    /// What was looked at and what for, a line for each kind of thing.
+    fn shown(&self, entry: &Entry) -> Vec<String> {
+        let words = &self.t.account;
+        let look = match entry.kind {
+            Kind::LookedAt => looking::told(&entry.what),
+            _ => None,
+        };
+        let mut lines = Vec::new();
+        for (purpose, shown) in look.into_iter().flat_map(|look| look.data) {
+            for Seen { row, what } in &shown {
+                lines.push(format!("{row}: {}.", what.join("; ")));
+            }
+            lines.push(words.log_looked_to.fill(&purpose.words()));
+        }
+        lines
     }
 
     fn when(&self, entry: &Entry) -> String {
@@ -63,7 +128,14 @@ pub(super) async fn show(
     let before =
         before.map_err(|bad| Problem::field("before", "invalid_value", bad.to_string()))?;
     let person = member.known.person;
-    let mut entries = log::of_person(&site.studio, person, before, AT_ONCE + 1).await?;
+    let is_looks = given
+        .iter()
+        .any(|(name, which)| name == "show" && which == "looks");
+    let (studio, limit) = (&site.studio, AT_ONCE + 1);
+    let mut entries = match is_looks {
+        true => log::looks_at(studio, person, before, limit).await?,
+        false => log::of_person(studio, person, before, limit).await?,
+    };
     let is_more = entries.len() > AT_ONCE as usize;
     entries.truncate(AT_ONCE as usize);
     let last = entries.last().map(|entry| entry.id);
@@ -72,6 +144,7 @@ pub(super) async fn show(
         frame: Frame::member("account"),
         tab: "log",
         next: last.filter(|_| is_more),
+        is_looks,
         entries,
     }))
 }

@@ -1,20 +1,29 @@
 //! A person's account: who they are here, how they sign in, where they are signed in, and the keys
 //! of their programs.
 
+mod choices;
 mod codes;
 mod confirm;
 mod data;
 mod delete;
 mod keys;
 mod log;
+mod notices;
+mod objections;
 mod passkeys;
 mod portrait;
 mod profile;
+mod requests;
+mod restriction;
 mod security;
 mod sessions;
 
+pub(crate) use choices::{means as consent_means, problem as consent_problem};
 pub(crate) use delete::problem as erase_problem;
 pub(super) use delete::{files, size};
+pub(crate) use objections::problem as object_problem;
+pub(crate) use requests::{identity, problem as request_problem};
+pub(crate) use restriction::problem as restrict_problem;
 
 use axum::Router;
 use axum::response::Response;
@@ -46,7 +55,22 @@ pub(super) fn routes() -> Router<Site> {
             get(security::show).post(security::change),
         )
         .route("/account/sessions", get(sessions::list).post(sessions::end))
-        .route("/account/data", get(data::show).post(data::archive))
+        .route("/account/data", get(data::show).post(data::take))
+        .route("/account/data/export/{id}", get(data::fetch))
+        .route("/account/notices", get(notices::show).post(notices::read))
+        .route("/account/requests", get(requests::show).post(requests::ask))
+        .route("/account/requests/withdraw", post(requests::withdraw))
+        .route(
+            "/account/objections",
+            get(objections::show).post(objections::set),
+        )
+        .route("/account/choices", get(choices::show).post(choices::answer))
+        .route("/account/choices/settings", post(choices::settings))
+        .route("/account/choices/receipts/{id}", get(choices::fetch))
+        .route(
+            "/account/restriction",
+            get(restriction::show).post(restriction::set),
+        )
         .route("/account/log", get(log::show))
         .route("/account/log/{id}", get(log::proof))
         .route("/account/delete", get(delete::show).post(delete::ask))

@@ -34,8 +34,8 @@ struct AccountPage {
 }
 
 impl AccountPage {
-    fn is_operator(&self) -> bool {
-        self.account.role == Role::Operator
+    fn is_staff(&self) -> bool {
+        self.account.role != Role::Person
     }
 
     fn is_wrong(&self, field: &str) -> bool {

@@ -8,14 +8,17 @@ use domain::clock::Moment;
 use domain::credits::Credits;
 use domain::ids::{GrantId, PersonId};
 use domain::personal::Address;
+use domain::role::Role;
 use studio::Studio;
 use studio::accounts::person;
 use studio::credits::grants::{self, Gift, GrantError, NewGrant};
 use studio::credits::ledger::{self, House};
+use studio::privacy::looking::Staff;
 
+use super::super::desk::{self, Tab};
 use super::super::sent::Sent;
 use super::super::{Shown, onward, render};
-use crate::caller::Caller;
+use crate::caller::Asker;
 use crate::pages::Frame;
 use crate::texts::Texts;
 use crate::when;
@@ -30,6 +33,7 @@ type Mistake = (&'static str, String);
 struct GrantsPage {
     t: &'static Texts,
     frame: Frame,
+    tabs: Vec<Tab>,
     /// Names the grant to be, so that a form that is sent twice gives once.
     id: GrantId,
     address: String,
@@ -92,6 +96,7 @@ impl GrantsPage {
 
 async fn page(
     studio: &Studio,
+    staff: &Staff,
     sent: Option<&Sent>,
     mistake: Option<Mistake>,
     is_given: bool,
@@ -104,7 +109,9 @@ async fn page(
     };
     let page = GrantsPage {
         t: Texts::get(),
-        frame: Frame::member("account"),
+        frame: Frame::member("desk"),
+        // The page is the operator's.
+        tabs: desk::tabs(Role::Operator, "/credits/grants"),
         id: text("id").parse().unwrap_or_else(|_| fresh(studio)),
         address: text("address"),
         credits: text("credits"),
@@ -112,7 +119,10 @@ async fn page(
         until: text("until"),
         mistake,
         is_given,
-        gifts: grants::gifts(studio, GIFTS_SHOWN).await?,
+        gifts: desk::or_asked(
+            grants::gifts(studio, staff, GIFTS_SHOWN).await,
+            "/credits/grants",
+        )?,
         house: ledger::house(studio).await?,
     };
     Ok(render(status, &page))
@@ -124,20 +134,29 @@ fn fresh(studio: &Studio) -> GrantId {
 
 pub(super) async fn show(
     State(studio): State<Studio>,
+    Asker(known): Asker,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Shown> {
-    page(&studio, None, None, query.as_deref() == Some("given")).await
+    let staff = Staff::on_page(&known);
+    page(
+        &studio,
+        &staff,
+        None,
+        None,
+        query.as_deref() == Some("given"),
+    )
+    .await
 }
 
 pub(super) async fn give(
     State(studio): State<Studio>,
-    Caller(operator): Caller,
+    Asker(known): Asker,
     sent: Sent,
 ) -> Result<Response, Shown> {
     let mistake = match read(&studio, &sent).await? {
         Err(mistake) => mistake,
         Ok((person, grant)) => {
-            let error = match grants::give(&studio, person, &grant, Some(operator)).await {
+            let error = match grants::give(&studio, person, &grant, Some(known.person)).await {
                 Ok(()) => return Ok(onward("/credits/grants?given")),
                 Err(GrantError::Failure(failure)) => return Err(failure.into()),
                 Err(error) => error,
@@ -151,7 +170,8 @@ pub(super) async fn give(
             (field, error.to_string())
         }
     };
-    page(&studio, Some(&sent), Some(mistake), false).await
+    let staff = Staff::on_page(&known);
+    page(&studio, &staff, Some(&sent), Some(mistake), false).await
 }
 
 /// Whom to give what.
@@ -163,7 +183,7 @@ async fn read(
         Ok(address) => address,
         Err(bad) => return Ok(Err(("address", bad.to_string()))),
     };
-    let Some(account) = person::by_address(studio, &address).await? else {
+    let Some(person) = person::id_by_address(studio, &address).await? else {
         let message = Texts::get().grants.no_account.clone();
         return Ok(Err(("address", message)));
     };
@@ -183,5 +203,5 @@ async fn read(
         reason: sent.text("reason").to_owned(),
         ends,
     };
-    Ok(Ok((account.person, grant)))
+    Ok(Ok((person, grant)))
 }

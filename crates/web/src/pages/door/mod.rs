@@ -2,11 +2,12 @@
 //! welcome.
 
 mod address;
+mod gate;
 mod passkey;
 mod reset;
 mod sign_in;
 mod sign_up;
-mod vouch;
+pub(super) mod vouch;
 mod welcome;
 
 use askama::Template;
@@ -37,6 +38,7 @@ pub(super) fn routes() -> Router<Site> {
         )
         .route("/sign-in", get(sign_in::show).post(sign_in::enter))
         .route("/sign-in/code", post(sign_in::code))
+        .route("/sign-in/done", get(sign_in::arrive))
         .route("/sign-in/passkey", post(passkey::enter))
         .route("/sign-in/passkey/question", post(passkey::ask))
         .route("/vouch/{token}", get(vouch::show).post(vouch::accept))
@@ -89,9 +91,9 @@ pub(super) fn slow(retry_after_s: u32, message: String) -> Problem {
     }
 }
 
-/// Hands a browser its cookies, and sends it on.
+/// Hands a browser its cookies, and sends it on by way of a page that sees whether it kept them.
 fn let_in(site: &Site, signed_in: &SignedIn, to: &str) -> Response {
-    let mut response = onward(to);
+    let mut response = onward(&sign_in::arrival(to));
     let headers = response.headers_mut();
     cookies::set(headers, site, Cookie::Session, signed_in.session.expose());
     cookies::set(headers, site, Cookie::Device, signed_in.device.expose());

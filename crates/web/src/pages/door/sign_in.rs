@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::secret::Token;
 use studio::accounts::Means;
@@ -11,11 +11,12 @@ use studio::accounts::sign_in::{self, Entry, SignInError};
 
 use super::super::sent::Sent;
 use super::super::{Shown, onward, render};
-use super::{busy, let_in, link_ended, safe_next, slow};
+use super::{busy, let_in, link_ended, safe_next, slow, told};
 use crate::Site;
 use crate::api::pairs;
 use crate::caller::{MaybeAsker, Visiting};
 use crate::cookies::{self, Cookie};
+use crate::guard;
 use crate::pages::Frame;
 use crate::problem::Problem;
 use crate::relying_party::RelyingParty;
@@ -38,9 +39,7 @@ pub(super) async fn show(
     RelyingParty(party): RelyingParty,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let given = pairs(query.unwrap_or_default().as_bytes());
-    let next = given.into_iter().find(|(name, _)| name == "next");
-    let next = next.map_or_else(|| "/".to_owned(), |(_, next)| safe_next(&next).to_owned());
+    let next = next_of(query);
     if known.is_some() {
         return onward(&next);
     }
@@ -53,6 +52,42 @@ pub(super) async fn show(
         without_passkeys: party.err(),
     };
     render(StatusCode::OK, &page)
+}
+
+/// Where a browser goes first that was let in.
+pub(super) fn arrival(next: &str) -> String {
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("next", next)
+        .finish();
+    format!("/sign-in/done?{query}")
+}
+
+/// Somebody who was let in a moment ago, and is known, goes on. Whose browser did not keep the cookie is
+/// told so, since signing in again would end here once more.
+pub(super) async fn arrive(
+    State(site): State<Site>,
+    MaybeAsker(known): MaybeAsker,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let next = next_of(query);
+    if known.is_some() {
+        return onward(&next);
+    }
+    let again = guard::sign_in(Some(&next));
+    if cookies::read(&headers, &site, Cookie::Session).is_some() {
+        // It was kept, and the session has ended since.
+        return onward(&again);
+    }
+    let words = &Texts::get().blocked;
+    let onward = Some((again.as_str(), words.again.as_str()));
+    told(&words.title, &words.what, onward)
+}
+
+fn next_of(query: Option<String>) -> String {
+    let given = pairs(query.unwrap_or_default().as_bytes());
+    let next = given.into_iter().find(|(name, _)| name == "next");
+    next.map_or_else(|| "/".to_owned(), |(_, next)| safe_next(&next).to_owned())
 }
 
 /// The page once more, with what was wrong.

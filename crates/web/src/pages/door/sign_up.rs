@@ -2,16 +2,19 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use studio::accounts::sign_in::Visit;
 use studio::accounts::sign_up::{self, SignUpError};
 use studio::accounts::{age, person};
 
 use super::super::sent::Sent;
 use super::super::{Shown, ok, render};
-use super::{busy, let_in, link_ended, slow, token, told};
+use super::{busy, gate, let_in, link_ended, slow, token, told};
 use crate::Site;
 use crate::caller::Visiting;
+use crate::cookies::{self, Cookie};
+use crate::guard::visits::{Happened, country};
 use crate::pages::Frame;
 use crate::problem::Problem;
 use crate::texts::Texts;
@@ -54,26 +57,52 @@ fn page(site: &Site, sent: Option<&Sent>, mistake: Option<(&'static str, String)
     render(status, &page)
 }
 
-pub(super) async fn show(State(site): State<Site>) -> Response {
-    page(&site, None, None)
+pub(super) async fn show(State(site): State<Site>, headers: HeaderMap) -> Response {
+    match gate::is_shut(&site, &headers) {
+        true => not_now(),
+        false => page(&site, None, None),
+    }
+}
+
+/// Nothing is kept, and the threshold is not told.
+fn not_now() -> Response {
+    let t = &Texts::get().door;
+    told(&t.not_now, &t.not_now_what, None)
 }
 
 pub(super) async fn ask(
     State(site): State<Site>,
     Visiting(visit): Visiting,
+    headers: HeaderMap,
     sent: Sent,
 ) -> Result<Response, Shown> {
-    let t = &Texts::get().door;
-    let age = match age_of(&site, &sent) {
+    if gate::is_shut(&site, &headers) {
+        return Ok(not_now());
+    }
+    let age = match age_of(&site, &headers, &sent) {
         Ok(age) => age,
         Err(bad) => return Ok(page(&site, Some(&sent), Some(("born", bad.to_string())))),
     };
-    if age.is_some_and(|age| !age.is_over) {
-        // Nothing is kept, and the threshold is not told.
-        return Ok(told(&t.not_now, &t.not_now_what, None));
+    let is_open = age.is_none_or(|age| age.is_over);
+    let mut response = match is_open {
+        true => begin(&site, &visit, &sent, age).await?,
+        false => not_now(),
+    };
+    if age.is_some() {
+        gate::note(&site, response.headers_mut(), is_open);
     }
+    Ok(response)
+}
+
+async fn begin(
+    site: &Site,
+    visit: &Visit,
+    sent: &Sent,
+    age: Option<person::Age>,
+) -> Result<Response, Shown> {
+    let t = &Texts::get().door;
     let wanted = (sent.text("address"), sent.text("password"));
-    let mistake = match sign_up::ask(&site.studio, &visit, wanted, age).await {
+    let mistake = match sign_up::ask(&site.studio, visit, wanted, age).await {
         Ok(()) => return Ok(told(&t.look, &t.look_what, Some(("/sign-in", &t.sign_in)))),
         Err(error @ SignUpError::Address(_)) => ("address", error.to_string()),
         Err(error @ (SignUpError::Password(_) | SignUpError::Guessable(_))) => {
@@ -81,11 +110,18 @@ pub(super) async fn ask(
         }
         Err(error) => return Err(problem(error).into()),
     };
-    Ok(page(&site, Some(&sent), Some(mistake)))
+    Ok(page(site, Some(sent), Some(mistake)))
 }
 
-fn age_of(site: &Site, sent: &Sent) -> Result<Option<person::Age>, age::BadDate> {
-    let threshold = site.studio.gate.rules().min_age;
+fn age_of(
+    site: &Site,
+    headers: &HeaderMap,
+    sent: &Sent,
+) -> Result<Option<person::Age>, age::BadDate> {
+    // Where no country is told, or none that the operator named, the one for everybody holds.
+    let of_country =
+        country(site, headers).and_then(|country| site.min_ages.get(&country).copied());
+    let threshold = of_country.unwrap_or(site.studio.gate.rules().min_age);
     if threshold == 0 {
         return Ok(None);
     }
@@ -124,7 +160,12 @@ pub(super) async fn confirm(
 ) -> Result<Response, Shown> {
     let token = token(&link, &SignUpError::LinkEnded.to_string())?;
     match sign_up::confirm(&site.studio, &visit, &token, sent.text("password")).await {
-        Ok(signed_in) => Ok(let_in(&site, &signed_in, "/")),
+        Ok(signed_in) => {
+            let mut response = let_in(&site, &signed_in, "/");
+            cookies::forget(response.headers_mut(), &site, Cookie::Door);
+            Happened::SignedUp.on(&mut response);
+            Ok(response)
+        }
         Err(error @ SignUpError::WrongPassword) => {
             let page = ConfirmPage {
                 t: Texts::get(),

@@ -20,13 +20,13 @@ const ENDED: &str =
 /// links by themselves.
 #[derive(Template)]
 #[template(path = "press.html")]
-pub(super) struct PressPage {
-    pub(super) t: &'static Texts,
-    pub(super) frame: Frame,
-    pub(super) heading: &'static str,
-    pub(super) message: &'static str,
+pub(in crate::pages) struct PressPage {
+    pub(in crate::pages) t: &'static Texts,
+    pub(in crate::pages) frame: Frame,
+    pub(in crate::pages) heading: &'static str,
+    pub(in crate::pages) message: &'static str,
     /// What the button does.
-    pub(super) button: &'static str,
+    pub(in crate::pages) button: &'static str,
 }
 
 pub(super) async fn show(

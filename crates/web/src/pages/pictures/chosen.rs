@@ -5,13 +5,14 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::ids::{PersonId, PictureId};
+use studio::privacy::restriction::Operation;
 use studio::{Studio, archive, pictures};
 
 use super::super::door::safe_next;
 use super::super::sent::Sent;
 use super::super::{Frame, Shown, ok, onward, wants_part};
 use crate::api::{Origin, zip};
-use crate::caller::Caller;
+use crate::caller::{Asker, Caller};
 use crate::problem::Problem;
 use crate::texts::Texts;
 
@@ -45,7 +46,7 @@ impl DeletePage<'_> {
 
 pub(in crate::pages) async fn act(
     State(studio): State<Studio>,
-    Caller(person): Caller,
+    Asker(known): Asker,
     origin: Origin,
     sent: Sent,
 ) -> Result<Response, Shown> {
@@ -54,6 +55,11 @@ pub(in crate::pages) async fn act(
         back => safe_next(back),
     };
     let ids = chosen(&sent)?;
+    let person = known.person;
+    let is_marking = matches!(sent.text("do"), "mark" | "unmark");
+    if is_marking && !Operation::Arrange.is_done_in(known.mode) {
+        return Err(Problem::restricted(known.mode).into());
+    }
     match sent.text("do") {
         "download" => Ok(zip(&studio, person, &origin, ids).await?),
         "mark" => marked(&studio, person, &ids, true, back).await,

@@ -1,9 +1,11 @@
 //! A person's pictures: found again, several at once, one of them large.
 
 mod chosen;
+mod keeping;
 mod view;
 
 pub(super) use chosen::{act, star};
+pub(super) use keeping::{choose, choose_one};
 pub(super) use view::show;
 
 use askama::Template;
@@ -14,6 +16,7 @@ use domain::ids::PictureId;
 use domain::model::ModelName;
 use studio::jobs::Page;
 use studio::pictures::{self, Kind, Picture};
+use studio::privacy::keeping::{Keep, of};
 use studio::{Studio, gallery};
 
 use super::{Frame, Shown, onward, render, wants_part};
@@ -38,6 +41,7 @@ struct PicturesPage {
     asked: Asked,
     /// Models to choose from, where there are several.
     models: Vec<ModelName>,
+    keep: Keep,
     mistake: Option<Problem>,
 }
 
@@ -51,6 +55,16 @@ impl PicturesPage {
             };
             (kind.name(), label.as_str())
         })
+    }
+
+    fn ways(&self) -> Vec<keeping::Choice> {
+        keeping::choices(self.t, self.keep)
+    }
+
+    /// When a picture goes, where its person chose a time.
+    fn goes(&self, picture: &Picture) -> Option<String> {
+        let end = picture.ends?;
+        Some(self.t.pictures.goes.fill(&self.t.exact(end)))
     }
 
     /// This very page, to come back to.
@@ -101,6 +115,7 @@ pub(super) async fn list(
         pictures: page.items,
         older: page.next,
         is_newest: before.is_none(),
+        keep: of(&studio, person).await?,
         models: Some(models).filter(|all| all.len() > 1).unwrap_or_default(),
         asked,
         mistake,
@@ -122,8 +137,8 @@ pub(super) async fn thumbnail(
     if is_known(&headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, caching(&etag)).into_response());
     }
-    let file = pictures::thumbnail(&studio, person, id, THUMBNAIL_EDGE).await?;
-    Ok(answer(file.ok_or_else(Problem::no_picture)?, &etag))
+    let file = pictures::thumbnail(&studio, &picture, THUMBNAIL_EDGE).await?;
+    Ok(answer(file, &etag))
 }
 
 pub(super) async fn delete(

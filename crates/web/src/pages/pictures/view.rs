@@ -4,17 +4,20 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use domain::clock::Moment;
 use domain::credits::Credits;
 use domain::ids::PictureId;
 use domain::model::{ModelCard, Place};
 use domain::picture::Format;
 use studio::jobs::{self, Job};
 use studio::pictures::{self, Kind, Picture};
+use studio::privacy::keeping::Keep;
 use studio::{Studio, order, routing};
 
 use super::super::credits::Purse;
 use super::super::draw::VARIATIONS;
 use super::super::{Frame, Shown, ok, wants_part};
+use super::keeping::{self, Choice};
 use crate::api::content_path;
 use crate::caller::Caller;
 use crate::problem::Problem;
@@ -36,6 +39,7 @@ struct PictureView {
     t: &'static Texts,
     picture: Picture,
     job: Job,
+    now: Moment,
     /// The model's card; absent where the model is gone.
     card: Option<ModelCard>,
     /// What its order would cost again, and what its variations; absent where nothing is metered.
@@ -124,6 +128,25 @@ impl PictureView {
     fn iso(&self) -> String {
         when::iso(self.picture.created)
     }
+
+    fn end(&self) -> Option<(String, String, String)> {
+        let end = self.picture.ends?;
+        let left = (end.as_millis() - self.now.as_millis()).max(0);
+        let left = self.t.left(left.unsigned_abs());
+        Some((when::iso(end), self.t.exact(end), left))
+    }
+
+    fn ways(&self) -> Vec<Choice> {
+        keeping::choices(self.t, self.keep())
+    }
+
+    /// As it was ordered, unless that was changed since.
+    fn keep(&self) -> Keep {
+        match self.picture.ends {
+            None => Keep::UntilDeleted,
+            Some(_) => self.job.keep,
+        }
+    }
 }
 
 pub(in crate::pages) async fn show(
@@ -146,6 +169,7 @@ pub(in crate::pages) async fn show(
         again: purse.and_then(|purse| purse.again(&studio, &job)),
         vary: purse.and_then(|purse| purse.of_pictures(&studio, &job, VARIATIONS)),
         card: routing::route(&studio, Some(&job.model)).map(|(_, card)| card),
+        now: studio.clock.now(),
         picture,
         job,
     };

@@ -105,7 +105,17 @@ pub(super) async fn search(
     work: &Work,
 ) -> Result<Found, Failure> {
     let began = Instant::now();
-    let marks = marks::all(studio, work).await?;
+    let mut marks = marks::all(studio, work).await?;
+    if work.is_held() {
+        // What is held bears these numbers.
+        let is_of_held = |mark: &Mark| {
+            mark.kind == Kind::Id
+                && ["per_", "job_", "pic_"]
+                    .iter()
+                    .any(|lead| mark.text.starts_with(lead))
+        };
+        marks.retain(|mark| !is_of_held(mark));
+    }
     let is_kept = |mark: &Mark| {
         let in_books = mark.text.starts_with("per_") || mark.text.starts_with("job_");
         mark.kind == Kind::Id && in_books && work.plan.has_books()

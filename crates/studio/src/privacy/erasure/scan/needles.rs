@@ -1,7 +1,8 @@
 //! Looks for very many texts in one pass.
 //!
-//! Each text is known by eight of its bytes. A table of bits says of eight bytes of the haystack
-//! whether any text could have them; nearly always none has. An automaton (Aho and Corasick, 1975)
+//! Each text is known by eight of its bytes. Where those have a bit that no text has there, as nearly all
+//! of a picture has, they are passed over at once. Of the others a table of bits says whether any text
+//! could have them; nearly always none has. An automaton (Aho and Corasick, 1975)
 //! would grow with the length of all texts, out of every cache: with 10,000 pictures it is slower by
 //! far.
 
@@ -23,6 +24,8 @@ pub(super) struct Needles {
     /// By window: which of them have it.
     by_window: HashMap<u64, Vec<u32>>,
     bits: Vec<u64>,
+    /// Bits that are set in no window.
+    absent: u64,
     shift: u32,
     longest: usize,
 }
@@ -68,6 +71,7 @@ impl Needles {
                 .unwrap_or(1),
             all,
             bits: vec![0; 1 << (size - 6)],
+            absent: !by_window.keys().fold(0, |all, known| all | known),
             shift: 64 - size,
             by_window: HashMap::new(),
         };
@@ -96,6 +100,9 @@ impl Needles {
         for (at, eight) in haystack.windows(WINDOW).enumerate() {
             let Ok(eight) = eight.try_into() else { return };
             let eight = u64::from_le_bytes(eight);
+            if eight & self.absent != 0 {
+                continue;
+            }
             let (word, bit) = self.place(eight);
             if self.bits[word] & bit != 0 {
                 self.compare(haystack, known, at, eight, &mut found);

@@ -1,0 +1,120 @@
+//! What stands on every page while a change of the privacy notice is told: for who is signed in, whether they
+//! read it; for everybody else, that there is one. No cookie remembers that it was shown.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::Response;
+use domain::clock::Moment;
+use studio::Failure;
+use studio::accounts::{Known, Means};
+use studio::privacy::policies::{self, Announcement};
+
+use crate::Site;
+use crate::problem::is_api;
+use crate::texts::Texts;
+
+tokio::task_local! {
+    static BANNER: Option<Banner>;
+}
+
+/// A line above a page, with where it leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Banner {
+    pub(crate) says: String,
+    pub(crate) link: String,
+    pub(crate) link_words: &'static str,
+}
+
+impl Banner {
+    /// That of the request which is answered.
+    pub(crate) fn here() -> Option<Self> {
+        BANNER.try_with(Clone::clone).ok().flatten()
+    }
+}
+
+/// How long an answer to what is announced holds.
+const LOOK_AGAIN_MS: i64 = 1_000;
+
+/// What was last seen, so that not each page asks the database.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen(Arc<Mutex<Option<(i64, Latest)>>>);
+
+#[derive(Clone, Debug, Default)]
+struct Latest {
+    announced: Option<Announcement>,
+    /// Whether anybody was ever told anything.
+    has_told: bool,
+}
+
+impl Seen {
+    async fn look(&self, site: &Site, now: Moment) -> Result<Latest, Failure> {
+        let known = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some((then, latest)) = known
+            && (now.as_millis() - then).abs() < LOOK_AGAIN_MS
+        {
+            return Ok(latest);
+        }
+        let heads = policies::heads(&site.studio).await?;
+        let latest = Latest {
+            announced: policies::announced(&heads, now),
+            has_told: heads.iter().any(|head| head.is_material),
+        };
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = Some((now.as_millis(), latest.clone()));
+        Ok(latest)
+    }
+}
+
+pub(super) async fn tell(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_page = request.method() != Method::HEAD
+        && !is_api(path)
+        && !["/assets/", "/healthz", "/readyz"]
+            .iter()
+            .any(|begin| path.starts_with(begin));
+    if !is_page {
+        return next.run(request).await;
+    }
+    let known = request.extensions().get::<Known>().copied();
+    let banner = match banner(&site, known).await {
+        Ok(banner) => banner,
+        Err(error) => {
+            tracing::error!(%error, "it could not be seen what is announced");
+            None
+        }
+    };
+    BANNER.scope(banner, next.run(request)).await
+}
+
+async fn banner(site: &Site, known: Option<Known>) -> Result<Option<Banner>, Failure> {
+    let now = site.studio.clock.now();
+    let latest = site.seen.look(site, now).await?;
+    let t = Texts::get();
+    let words = &t.policies;
+    if let Some(known) = known.filter(|known| !matches!(known.means, Means::Key { .. })) {
+        let is_unread = latest.has_told && policies::unread(&site.studio, known.person).await? > 0;
+        return Ok(is_unread.then(|| Banner {
+            says: words.banner_unread.clone(),
+            link: "/account/notices".to_owned(),
+            link_words: &words.banner_read,
+        }));
+    }
+    Ok(latest.announced.map(|announced| {
+        let day = t.exact(announced.effective);
+        Banner {
+            says: match announced.holds {
+                true => words.banner_since.fill(&day),
+                false => words.banner.fill(&day),
+            },
+            link: format!("/privacy/versions/{}/changes", announced.number),
+            link_words: &words.banner_link,
+        }
+    }))
+}

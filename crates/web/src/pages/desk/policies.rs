@@ -1,0 +1,76 @@
+//! What the house has told people, and what this build does.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use studio::privacy::policies::{self, Declaration, between};
+
+use super::{Tab, tabs};
+use crate::Site;
+use crate::caller::Asker;
+use crate::pages::policies::{Top, in_words, is_more, listed};
+use crate::pages::{Frame, Shown, ok};
+use crate::texts::Texts;
+
+#[derive(Template)]
+#[template(path = "desk_policies.html")]
+struct DeskPage {
+    t: &'static Texts,
+    frame: Frame,
+    tabs: Vec<Tab>,
+    running: String,
+    differs: Vec<String>,
+    versions: Vec<Line>,
+    returned: Option<String>,
+}
+
+struct Line {
+    head: Top,
+    state: &'static str,
+    changes: Vec<String>,
+    told: String,
+}
+
+pub(super) async fn show(State(site): State<Site>, Asker(known): Asker) -> Result<Response, Shown> {
+    let studio = &site.studio;
+    let t = Texts::get();
+    let words = &t.desk_policies;
+    let heads = policies::heads(studio).await?;
+    let (running, differs) = match policies::now_in_force(studio).await? {
+        None => (words.is_solo.clone(), Vec::new()),
+        Some(force) => {
+            let number = force.head.number;
+            let said = Declaration::read(&force.declaration);
+            let changes = said.map(|said| between(&said, &site.declaration()));
+            let changes = changes.unwrap_or_default();
+            let says = match (changes.is_empty(), is_more(&changes)) {
+                (true, _) => &words.is_in_force,
+                (false, false) => &words.is_less,
+                (false, true) => &words.is_more,
+            };
+            (says.fill(&number), in_words(&changes, usize::MAX))
+        }
+    };
+    let listed = listed(&heads, studio.clock.now()).into_iter();
+    let counted = policies::counted(studio).await?;
+    let told = |number: i64| match counted.get(&number) {
+        Some((told, read)) => words.counted.fill_two(told, read),
+        None => words.nobody.clone(),
+    };
+    let returned = policies::returned(studio).await?;
+    let versions = listed.map(|one| Line {
+        told: told(one.head.number),
+        head: one.head,
+        state: one.state,
+        changes: one.changes,
+    });
+    Ok(ok(&DeskPage {
+        t,
+        frame: Frame::member("desk"),
+        tabs: tabs(known.role, "/desk/policies"),
+        running,
+        differs,
+        versions: versions.collect(),
+        returned: (returned > 0).then(|| words.returned.fill(&returned)),
+    }))
+}

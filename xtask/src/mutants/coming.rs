@@ -1,0 +1,67 @@
+//! Ways to break what is promised to whoever comes, before they have an account.
+
+use super::Mutant;
+use super::list::mutant;
+
+const CROWD: &str = "crates/studio/src/visits/crowd.rs";
+const VISITS: &str = "crates/studio/src/visits/mod.rs";
+const COUNTING: &str = "crates/web/src/guard/visits.rs";
+const GATE: &str = "crates/web/src/pages/door/gate.rs";
+const CALLER: &str = "crates/web/src/caller.rs";
+
+pub(super) const COMING: &[Mutant] = &[
+    mutant(
+        "few-people-are-told-of-alone",
+        "USE-03",
+        (CROWD, "surely(kind, &few) < CROWD", "false"),
+        "promise_use_03_no_number_and_no_difference_is_about_fewer_than_ten",
+    ),
+    mutant(
+        "the-number-of-the-day-never-turns",
+        "USE-03",
+        (VISITS, "counting.today.day != day_of(now)", "false"),
+        "promise_use_03_after_the_number_of_the_day_turned_nobody_is_found_again",
+    ),
+    mutant(
+        "counters-do-not-hear-the-signal",
+        "USE-05",
+        (COUNTING, "signal == Signal::Objects", "false"),
+        "promise_use_05_who_sends_the_signal_leaves_no_row",
+    ),
+    mutant(
+        "who-objects-is-counted",
+        "USE-05",
+        (COUNTING, "known.may_be_counted", "true"),
+        "promise_use_05_who_objects_is_not_counted_from_the_next_page_on",
+    ),
+    mutant(
+        "all-that-a-browser-says-is-kept",
+        "USE-02",
+        (
+            CALLER,
+            "Family::of(agent(&parts.headers)).in_words()",
+            "agent(&parts.headers).to_owned()",
+        ),
+        "promise_use_02_of_a_browser_its_family_is_kept_and_of_its_address_nothing",
+    ),
+    mutant(
+        "the-address-of-a-browser-is-kept",
+        "USE-01",
+        (
+            CALLER,
+            "Family::of(agent(&parts.headers)).in_words()",
+            "from(&parts.extensions, &parts.headers, site).to_string()",
+        ),
+        "promise_use_02_of_a_browser_its_family_is_kept_and_of_its_address_nothing",
+    ),
+    mutant(
+        "another-date-may-be-tried",
+        "CHD-01",
+        (
+            GATE,
+            "hash == hash_of(site, Verdict::Shut, nonce, day)",
+            "false",
+        ),
+        "promise_chd_01_going_back_and_writing_another_date_is_refused_and_nothing_is_kept",
+    ),
+];
