@@ -55,6 +55,10 @@ def does_everything(program, mailbox):
         form = {"address": ANNA, "password": PASSWORD, "born": "1990-05-17"}
         assert anna.post("/sign-up", data=form).status_code == 200
         assert anna.post(link(mailbox, ANNA, "/sign-up/"), data={"password": PASSWORD}).status_code == 303
+        question = {"about": "fault", "subject": "it is slow", "words": "Why?"}
+        asked = anna.post("/support", data=question)
+        assert asked.status_code == 303, asked.text
+        assert anna.post(asked.headers["location"], data={"do": "close"}).status_code == 303
         # A link to a new password that nobody opens, and a guest whom nobody answers.
         assert anna.post("/reset", data={"address": ANNA}).status_code == 200
         guest = {"address": "guest@example.org", "about": "access", "words": "what is kept of me?"}

@@ -102,3 +102,28 @@ export async function onDuty(page) {
   await page.getByRole("button", { name: "Begin", exact: true }).click();
   await page.getByText("on duty", { exact: true }).first().waitFor();
 }
+
+const PASSWORD = "three green apples";
+
+/** Makes the first account of a house, that of whoever runs it, by the link that the program printed. */
+export async function welcome(page, program, address) {
+  await page.goto(program.printed().match(/make the first account: (\S+)/)[1]);
+  await page.getByLabel("E-mail address").fill(address);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Make the first account" }).click();
+  await page.waitForURL(`${program.url}/`);
+}
+
+export async function signIn(page, program, address) {
+  await page.goto("/sign-in");
+  await page.getByLabel("E-mail address").fill(address);
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.waitForURL(`${program.url}/`);
+}
+
+/** By how much a page is wider than the screen: one that is would be made smaller on a phone. */
+export async function tooWide(page) {
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  return width - page.viewportSize().width;
+}

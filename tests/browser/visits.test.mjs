@@ -7,10 +7,9 @@ import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { startProgram } from "./program.mjs";
-import { THEMES, WIDTHS, assertAccessible, openBrowser, screenshot, visit } from "./visitor.mjs";
+import { THEMES, WIDTHS, assertAccessible, openBrowser, screenshot, signIn, tooWide, visit, welcome } from "./visitor.mjs";
 
 const PATIENCE = { timeout: 240_000 };
-const PASSWORD = "three green apples";
 const OPERATOR = "op@example.org";
 const PROXY = { PINHOLE_BEHIND_PROXY: "true", PINHOLE_COUNTRY_HEADER: "cf-ipcountry" };
 const AGENTS = [
@@ -45,11 +44,7 @@ before(async () => {
   program = await startProgram(PROXY);
   browser = await openBrowser();
   const { page, leave } = await visit(browser, program.url, { script: false });
-  await page.goto(program.printed().match(/make the first account: (\S+)/)[1]);
-  await page.getByLabel("E-mail address").fill(OPERATOR);
-  await page.getByLabel("Password").fill(PASSWORD);
-  await page.getByRole("button", { name: "Make the first account" }).click();
-  await page.waitForURL(`${program.url}/`);
+  await welcome(page, program, OPERATOR);
   await leave();
   for (const [day, many] of [14, 31, 22].entries()) {
     if (day > 0) program = await program.again({ ...PROXY, ...later(day) });
@@ -64,25 +59,11 @@ after(async () => {
   await program?.stop();
 }, PATIENCE);
 
-async function signIn(page) {
-  await page.goto("/sign-in");
-  await page.getByLabel("E-mail address").fill(OPERATOR);
-  await page.getByLabel("Password").fill(PASSWORD);
-  await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await page.waitForURL(`${program.url}/`);
-}
-
-/** By how much a page is wider than the screen: one that is would be made smaller on a phone. */
-async function tooWide(page) {
-  const width = await page.evaluate(() => document.documentElement.scrollWidth);
-  return width - page.viewportSize().width;
-}
-
 for (const screen of Object.keys(WIDTHS)) {
   for (const theme of THEMES) {
     test(`an operator reads who came on a ${screen} in ${theme}`, PATIENCE, async () => {
       const { page, leave } = await visit(browser, program.url, { screen, theme, allowed: [400] });
-      await signIn(page);
+      await signIn(page, program, OPERATOR);
       await page.goto("/account");
       await page.getByRole("link", { name: "Desk of this house" }).click();
       await page.getByRole("link", { name: "Visits" }).click();
@@ -126,7 +107,7 @@ test("promise_gen_06_pages_fit_at_three_widths_and_the_family_is_all_that_is_kep
   const agents = new Set();
   for (const screen of Object.keys(WIDTHS)) {
     const { page, leave } = await visit(browser, program.url, { screen });
-    await signIn(page);
+    await signIn(page, program, OPERATOR);
     agents.add(await page.evaluate(() => navigator.userAgent));
     for (const path of PAGES) {
       await page.goto(path);

@@ -6,6 +6,7 @@
 //! behaves as the original, and every test that is named here must pass; with it, that one must fail.
 
 mod coming;
+mod help;
 mod list;
 mod staff;
 mod told;
@@ -37,7 +38,13 @@ pub(crate) struct Mutant {
 
 /// Every way to break a promise that a test must see.
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
-    let lists = [list::MUTANTS, coming::COMING, staff::MUTANTS, told::TOLD];
+    let lists = [
+        list::MUTANTS,
+        coming::COMING,
+        staff::MUTANTS,
+        told::TOLD,
+        help::MUTANTS,
+    ];
     lists.into_iter().flatten()
 }
 

@@ -131,6 +131,12 @@ ids! {
     ConsentId = "con_";
     /// One time that somebody who runs the house may look at what is kept of others.
     DutyId = "dut_";
+    /// What somebody writes to the support about, with all that is said of it.
+    TicketId = "tic_";
+    /// One message of a ticket.
+    MessageId = "mes_";
+    /// One picture that somebody sent with a message.
+    AttachmentId = "att_";
     /// News that go to whoever wants them.
     NewsId = "nws_";
 }

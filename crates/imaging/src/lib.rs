@@ -3,7 +3,9 @@
 //! Architecture invariant: what is encoded here carries pixels and nothing else: no prompt, no
 //! key, no id, no time. A note goes in only where somebody asks for one.
 
+mod attachment;
 mod portrait;
+mod sent;
 mod xmp;
 
 use std::io::Cursor;
@@ -15,7 +17,9 @@ use image::codecs::webp::WebPEncoder;
 use image::imageops::{self, FilterType as Resampling};
 use image::{ExtendedColorType, ImageEncoder, ImageFormat, ImageReader, Limits, RgbImage};
 
-pub use portrait::{MAX_PORTRAIT_PIXELS, PORTRAIT_EDGE, PortraitError, portrait};
+pub use attachment::{ATTACHMENT_EDGE, attachment};
+pub use portrait::{PORTRAIT_EDGE, portrait};
+pub use sent::{BadPicture, MAX_SENT_PIXELS};
 pub use xmp::{BadNote, with_note};
 
 /// JPEG quality when nothing is asked for, 1 to 100.

@@ -1,45 +1,17 @@
 //! A picture of a person: whatever file somebody has, made into a small square that tells nothing
 //! but what it shows.
 
-use std::io::Cursor;
-
 use domain::picture::{Format, Pixels, Size};
-use image::codecs::jpeg::JpegDecoder;
-use image::codecs::png::PngDecoder;
-use image::codecs::webp::WebPDecoder;
 use image::imageops::FilterType;
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageResult, Limits};
 
-use crate::{ImagingError, encode, on_white};
+use crate::sent::{BadPicture, decode};
+use crate::{encode, on_white};
 
 /// What a portrait measures.
 pub const PORTRAIT_EDGE: u32 = 192;
-/// What is decoded at most; said by the file's first bytes, and looked at before the rest.
-pub const MAX_PORTRAIT_PIXELS: u64 = 24_000_000;
-/// The pixels, and what a decoder needs besides.
-const MAX_PORTRAIT_BYTES: u64 = 160 << 20;
-
-/// Why a file makes no portrait.
-#[derive(Debug, thiserror::Error)]
-pub enum PortraitError {
-    #[error("That is not a PNG, JPEG or WebP picture, or it is damaged. Choose another file.")]
-    Unreadable,
-    #[error("That picture moves. Choose one that stands still.")]
-    Moves,
-    #[error(
-        "That picture is {width} by {height} pixels, which is too large: it may have {} million \
-         pixels. Make it smaller first.",
-        MAX_PORTRAIT_PIXELS / 1_000_000
-    )]
-    TooLarge { width: u32, height: u32 },
-    #[error(transparent)]
-    Imaging(#[from] ImagingError),
-}
-
 /// Cuts the middle out of a PNG, JPEG or WebP file, as a WebP of [`PORTRAIT_EDGE`]. A photo that
 /// says how the camera was held is turned; nothing else that a file says of itself is kept.
-pub fn portrait(bytes: &[u8]) -> Result<Vec<u8>, PortraitError> {
+pub fn portrait(bytes: &[u8]) -> Result<Vec<u8>, BadPicture> {
     let (picture, orientation) = decode(bytes)?;
     let edge = picture.width().min(picture.height());
     let (left, top) = ((picture.width() - edge) / 2, (picture.height() - edge) / 2);
@@ -52,72 +24,6 @@ pub fn portrait(bytes: &[u8]) -> Result<Vec<u8>, PortraitError> {
     let rgb = on_white(square).into_raw();
     let pixels = Pixels::new(Size::square(PORTRAIT_EDGE), rgb);
     Ok(encode(&pixels, Format::Webp, None)?)
-}
-
-fn decode(bytes: &[u8]) -> Result<(DynamicImage, Orientation), PortraitError> {
-    let unreadable = |_| PortraitError::Unreadable;
-    let file = Cursor::new(bytes);
-    match image::guess_format(bytes).map_err(unreadable)? {
-        ImageFormat::Png => {
-            let limits = limits();
-            let decoder = PngDecoder::with_limits(file, limits).map_err(unreadable)?;
-            let moves = decoder.is_apng().map_err(unreadable)?;
-            read(decoder, moves)
-        }
-        ImageFormat::Jpeg if is_cut_off(bytes) => Err(PortraitError::Unreadable),
-        ImageFormat::Jpeg => read(JpegDecoder::new(file).map_err(unreadable)?, false),
-        ImageFormat::WebP => {
-            let decoder = WebPDecoder::new(file).map_err(unreadable)?;
-            let moves = decoder.has_animation();
-            read(decoder, moves)
-        }
-        _ => Err(PortraitError::Unreadable),
-    }
-}
-
-/// The decoder fills up in grey what a JPEG lacks, so its end is looked for first: behind the header
-/// of its scan, since a small picture inside the metadata has an end as well.
-fn is_cut_off(jpeg: &[u8]) -> bool {
-    const SCAN: u8 = 0xda;
-    let mut rest = jpeg.get(2..).unwrap_or_default();
-    while let [0xff, marker, high, low, ..] = *rest {
-        if marker == 0xff {
-            // Padding.
-            rest = &rest[1..];
-            continue;
-        }
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        rest = rest.get(2 + length..).unwrap_or_default();
-        if marker == SCAN {
-            return !rest.windows(2).any(|two| two == [0xff, 0xd9]);
-        }
-    }
-    true
-}
-
-fn limits() -> Limits {
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_PORTRAIT_BYTES);
-    limits
-}
-
-fn read(
-    mut decoder: impl ImageDecoder,
-    moves: bool,
-) -> Result<(DynamicImage, Orientation), PortraitError> {
-    let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MAX_PORTRAIT_PIXELS {
-        return Err(PortraitError::TooLarge { width, height });
-    }
-    if moves {
-        return Err(PortraitError::Moves);
-    }
-    let decoded: ImageResult<_> = (|| {
-        decoder.set_limits(limits())?;
-        let orientation = decoder.orientation()?;
-        Ok((DynamicImage::from_decoder(decoder)?, orientation))
-    })();
-    decoded.map_err(|_| PortraitError::Unreadable)
 }
 
 #[cfg(test)]
@@ -194,14 +100,14 @@ mod tests {
             ),
         ] {
             let refused = portrait(&bytes);
-            assert!(matches!(refused, Err(PortraitError::Unreadable)), "{what}");
+            assert!(matches!(refused, Err(BadPicture::Unreadable)), "{what}");
         }
         for format in Format::ALL {
             let whole = file(format);
             for cut in [8, 30, whole.len() / 2] {
                 let refused = portrait(&whole[..cut]);
                 assert!(
-                    matches!(refused, Err(PortraitError::Unreadable)),
+                    matches!(refused, Err(BadPicture::Unreadable)),
                     "{format:?} cut at {cut}"
                 );
             }
@@ -214,7 +120,7 @@ mod tests {
         let refused = portrait(&bomb);
         let is_named = matches!(
             refused,
-            Err(PortraitError::TooLarge {
+            Err(BadPicture::TooLarge {
                 width: 60_000,
                 height: 60_000
             })
@@ -224,7 +130,7 @@ mod tests {
         let control = [&b"acTL"[..], &[0, 0, 0, 2, 0, 0, 0, 0]].concat();
         let sum = crc(&control).to_be_bytes();
         let moving = [&png[..33], &[0, 0, 0, 8], &control, &sum, &png[33..]].concat();
-        assert!(matches!(portrait(&moving), Err(PortraitError::Moves)));
+        assert!(matches!(portrait(&moving), Err(BadPicture::Moves)));
     }
 
     /// As in the PNG standard.

@@ -49,6 +49,8 @@ pub mod letters;
 
 pub mod visits;
 
+pub mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 

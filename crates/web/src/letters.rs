@@ -96,6 +96,12 @@ pub fn write(letter: &Letter, home: &str) -> Written {
             let at = t.exact(Moment::from_millis(*at_ms));
             words.body.fill_all(&[home, purpose_in_words(purpose), &at])
         }
+        Letter::TicketAnswered { text, at_ms, .. } => {
+            let at = t.exact(Moment::from_millis(*at_ms));
+            words.body.fill_two(text.as_str(), &at)
+        }
+        Letter::TicketClosed { text, .. } => words.body.fill(text.as_str()),
+        Letter::TicketArrived { ticket } => words.body.fill_two(home, ticket.as_str()),
         Letter::RestrictionEnds { at_ms } => {
             let at = t.exact(Moment::from_millis(*at_ms));
             words.body.fill_two(&at, home)
@@ -180,6 +186,13 @@ fn words<'a>(t: &'static Texts, letter: &'a Letter) -> (&'static LetterText, Opt
             &all.policy_changes,
             Some(format!("/privacy/versions/{policy}/changes")),
         ),
+        Letter::TicketConfirm { token } => (&all.ticket_confirm, at("support/confirm", token)),
+        Letter::TicketOpened { reference } => (&all.ticket_opened, at("support", reference)),
+        Letter::TicketAnswered { reference, .. } => {
+            (&all.ticket_answered, at("support", reference))
+        }
+        Letter::TicketClosed { reference, .. } => (&all.ticket_closed, at("support", reference)),
+        Letter::TicketArrived { .. } => (&all.ticket_arrived, here("/desk/support")),
         Letter::NewsConfirm { token } => (&all.news_confirm, at("news/confirm", token)),
         Letter::RequestArrived { .. } => (&all.request_arrived, None),
         Letter::RequestOverdue { .. } => (&all.request_overdue, None),
@@ -276,6 +289,24 @@ mod tests {
             Letter::RequestOverdue {
                 request: "dsr_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
                 at_ms: 1_800_000_000_000,
+            },
+            Letter::TicketConfirm {
+                token: token.clone(),
+            },
+            Letter::TicketOpened {
+                reference: token.clone(),
+            },
+            Letter::TicketAnswered {
+                reference: token.clone(),
+                text: "Press the other button.".to_owned(),
+                at_ms: 1_800_000_000_000,
+            },
+            Letter::TicketClosed {
+                reference: token.clone(),
+                text: "It is mended.".to_owned(),
+            },
+            Letter::TicketArrived {
+                ticket: "tic_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
             },
             Letter::NewsConfirm {
                 token: token.clone(),

@@ -2,7 +2,7 @@
 //! `texts/en-people.toml` for accounts and letters, `texts/en-forgetting.toml` for what is deleted,
 //! `texts/en-rights.toml` for what people can ask for, `texts/en-choices.toml` for what they choose,
 //! `texts/en-visits.toml` for what is counted, `texts/en-desk.toml` for those who run the house,
-//! `texts/en-policies.toml` for the versions of the notice.
+//! `texts/en-policies.toml` for the versions of the notice, `texts/en-support.toml` for help.
 
 use std::borrow::Borrow;
 use std::fmt::Display;
@@ -22,6 +22,7 @@ const CATALOGUE: &str = concat!(
     include_str!("../texts/en-visits.toml"),
     include_str!("../texts/en-desk.toml"),
     include_str!("../texts/en-policies.toml"),
+    include_str!("../texts/en-support.toml"),
 );
 
 static ENGLISH: LazyLock<Texts> =
@@ -123,6 +124,8 @@ pub(crate) struct Texts {
     pub(crate) choices: Choices,
     pub(crate) news: News,
     pub(crate) blocked: Blocked,
+    pub(crate) support: Support,
+    pub(crate) desk_support: DeskSupport,
     pub(crate) desk: Desk,
     pub(crate) policies: Policies,
     pub(crate) desk_policies: DeskPolicies,
@@ -331,6 +334,17 @@ texts! {
         Pattern: until said for_minutes tests at_promises;
         Plural: looked;
     }
+    Support {
+        String: title lead guest_lead new about about_drawing about_credits about_account about_fault
+            about_feedback about_other subject words words_hint address address_hint files
+            files_hint picture_alt send guest_send sent sent_what confirm confirm_what confirm_do
+            state_waiting state_answered state_closed you we waits more close close_hint again rights;
+        Pattern: changed opened closes goes;
+    }
+    DeskSupport {
+        String: title lead none waiting they is_closed answer_what answer_do close_do;
+        Pattern: from_account from_mailbox;
+    }
     Letters {
         String: title heading lead none waiting sent failed gone closing;
     }
@@ -340,7 +354,8 @@ texts! {
             attack_on_house attack_on_account idle account_erased history_erased restricted
             restriction_ends request_confirm request_received request_extended request_answered
             request_refused request_arrived request_overdue duty_asked
-            duty_agreed duty_unusual policy_changes news_confirm news;
+            duty_agreed duty_unusual ticket_confirm ticket_opened ticket_answered ticket_closed
+            ticket_arrived policy_changes news_confirm news;
     }
 }
 

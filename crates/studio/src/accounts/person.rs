@@ -19,7 +19,7 @@ use crate::{Failure, Studio};
 
 pub(crate) const ADDRESS: Place = Place::new("account", "address");
 const READ_ADDRESS: Reading = ADDRESS.read_for(Purpose::Account);
-const TO_WRITE_TO: Reading = ADDRESS.read_for(Purpose::Mail);
+pub(crate) const TO_WRITE_TO: Reading = ADDRESS.read_for(Purpose::Mail);
 const TO_SEND_NEWS: Reading = ADDRESS.read_for(Purpose::News);
 pub(super) const USERNAME: Place = Place::new("account", "username");
 pub(super) const DISPLAY_NAME: Place = Place::new("account", "display_name");

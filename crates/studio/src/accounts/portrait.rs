@@ -5,7 +5,7 @@ use bytes::Bytes;
 use db::on;
 use domain::ids::{PersonId, PortraitId};
 use domain::picture::Format;
-use imaging::PortraitError as BadFile;
+use imaging::BadPicture;
 use outside::shelf::ShelfError;
 
 use crate::pictures::{File, aside, place_in_hand};
@@ -28,7 +28,7 @@ pub enum PortraitError {
     #[error("Choose a picture first.")]
     Empty,
     #[error(transparent)]
-    Bad(BadFile),
+    Bad(BadPicture),
     #[error(transparent)]
     Failure(#[from] Failure),
 }
@@ -47,7 +47,7 @@ pub async fn set(studio: &Studio, person: PersonId, bytes: Vec<u8>) -> Result<()
     let place = place_in_hand().await?;
     let made = aside(place, move || imaging::portrait(&bytes)).await?;
     let made = made.map_err(|bad| match bad {
-        BadFile::Imaging(error) => PortraitError::Failure(error.into()),
+        BadPicture::Imaging(error) => PortraitError::Failure(error.into()),
         bad => PortraitError::Bad(bad),
     })?;
     let id = PortraitId::new(studio.clock.now(), &studio.randomness);

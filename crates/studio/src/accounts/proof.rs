@@ -20,6 +20,9 @@ const READ_DETAIL: Reading = DETAIL.read_for(Purpose::Account);
 /// Of a request by somebody's rights.
 const REQUEST_ADDRESS: Reading = ADDRESS.read_for(Purpose::Rights);
 const REQUEST_DETAIL: Reading = DETAIL.read_for(Purpose::Rights);
+/// Of what somebody without an account writes to the support.
+const TICKET_ADDRESS: Reading = ADDRESS.read_for(Purpose::Support);
+const TICKET_DETAIL: Reading = DETAIL.read_for(Purpose::Support);
 /// Of a consent that waits to be confirmed.
 const CONSENT_DETAIL: Reading = DETAIL.read_for(Purpose::Consents);
 
@@ -41,6 +44,8 @@ pub(crate) enum Kind {
     Passkey,
     /// Puts a request by somebody's rights into the register.
     Request,
+    /// Sends to the support what somebody without an account wrote.
+    Ticket,
     /// Confirms that whoever reads a mailbox wants news.
     News,
 }
@@ -56,6 +61,7 @@ impl Kind {
             Self::SecondFactor => "second_factor",
             Self::Passkey => "passkey",
             Self::Request => "request",
+            Self::Ticket => "ticket",
             Self::News => "news",
         }
     }
@@ -63,9 +69,12 @@ impl Kind {
     pub(crate) const fn lives_ms(self) -> i64 {
         const MINUTE_MS: i64 = 60 * 1_000;
         match self {
-            Self::Welcome | Self::SignUp | Self::Address | Self::Request | Self::News => {
-                24 * 60 * MINUTE_MS
-            }
+            Self::Welcome
+            | Self::SignUp
+            | Self::Address
+            | Self::Request
+            | Self::Ticket
+            | Self::News => 24 * 60 * MINUTE_MS,
             Self::Reset | Self::Vouch => 60 * MINUTE_MS,
             Self::SecondFactor | Self::Passkey => 10 * MINUTE_MS,
         }
@@ -82,6 +91,7 @@ impl Kind {
             | Self::SecondFactor
             | Self::Passkey => (READ_ADDRESS, READ_DETAIL),
             Self::Request => (REQUEST_ADDRESS, REQUEST_DETAIL),
+            Self::Ticket => (TICKET_ADDRESS, TICKET_DETAIL),
             Self::News => (READ_ADDRESS, CONSENT_DETAIL),
         }
     }

@@ -124,6 +124,29 @@ pub enum Letter {
         purpose: String,
         at_ms: i64,
     },
+    /// Sends to the support what was written from this address.
+    TicketConfirm {
+        token: String,
+    },
+    /// The support has it.
+    TicketOpened {
+        reference: String,
+    },
+    /// The support answers; it is closed then, unless something more is said.
+    TicketAnswered {
+        reference: String,
+        text: String,
+        at_ms: i64,
+    },
+    /// The support answers, and that is the end of it.
+    TicketClosed {
+        reference: String,
+        text: String,
+    },
+    /// To those who answer: something waits.
+    TicketArrived {
+        ticket: String,
+    },
     /// Asks whether it was them who wants news.
     NewsConfirm {
         token: String,
@@ -176,6 +199,11 @@ impl Letter {
             Self::DutyAsked { .. } => "duty_asked",
             Self::DutyAgreed { .. } => "duty_agreed",
             Self::DutyUnusual { .. } => "duty_unusual",
+            Self::TicketConfirm { .. } => "ticket_confirm",
+            Self::TicketOpened { .. } => "ticket_opened",
+            Self::TicketAnswered { .. } => "ticket_answered",
+            Self::TicketClosed { .. } => "ticket_closed",
+            Self::TicketArrived { .. } => "ticket_arrived",
             Self::NewsConfirm { .. } => "news_confirm",
             Self::PolicyChanges { .. } => "policy_changes",
             Self::News { .. } => "news",
@@ -215,6 +243,11 @@ impl Letter {
             | Self::DutyAsked { .. }
             | Self::DutyAgreed { .. }
             | Self::DutyUnusual { .. }
+            | Self::TicketConfirm { .. }
+            | Self::TicketOpened { .. }
+            | Self::TicketAnswered { .. }
+            | Self::TicketClosed { .. }
+            | Self::TicketArrived { .. }
             | Self::PolicyChanges { .. } => Operation::WriteNeededLetter,
             Self::NewsConfirm { .. } | Self::News { .. } => Operation::WriteOtherLetter,
         }

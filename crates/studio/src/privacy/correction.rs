@@ -20,6 +20,9 @@ const SENT: Way =
 const ASKED: Way = Way::Instead(
     "It says what you asked for on that day. Withdraw it, and ask anew in other words.",
 );
+const WRITTEN: Way = Way::Instead(
+    "It says what you wrote to the support at that time. Write what is right in another message.",
+);
 
 /// The way for one column of a table; `None` where the person did not enter it, or nobody has decided.
 #[must_use]
@@ -51,6 +54,7 @@ pub fn way(table: &Table, column: &Column) -> Option<Way> {
         ("person", "kept_ms") | ("picture", "favourite" | "ends_ms") => Way::Page("/pictures"),
         ("restriction", "mode") => Way::Page("/account/restriction"),
         ("request", "kind" | "address" | "words") => ASKED,
+        ("ticket", _) | ("ticket_message", "words") | ("ticket_file", "picture") => WRITTEN,
         ("consent", "purpose" | "decision") | ("preference", _) => Way::Page("/account/choices"),
         ("duty", _) => {
             Way::Instead("It shows what was looked for and why, so it stays as it was said.")

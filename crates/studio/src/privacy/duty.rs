@@ -399,21 +399,48 @@ pub(super) async fn tell_overseers(
     but: Option<PersonId>,
     letter: &Letter,
 ) -> Result<(), Failure> {
+    tell(studio, tx, (Purpose::Oversight, READ_ADDRESS), but, letter).await
+}
+
+/// A letter to each of those who work for a purpose, but one.
+pub(crate) async fn tell_readers(
+    studio: &Studio,
+    tx: &mut Tx,
+    purpose: Purpose,
+    but: Option<PersonId>,
+    letter: &Letter,
+) -> Result<(), Failure> {
+    tell(studio, tx, (purpose, person::TO_WRITE_TO), but, letter).await
+}
+
+async fn tell(
+    studio: &Studio,
+    tx: &mut Tx,
+    (purpose, reading): (Purpose, Reading),
+    but: Option<PersonId>,
+    letter: &Letter,
+) -> Result<(), Failure> {
+    let roles: Vec<String> = purpose
+        .readers()
+        .iter()
+        .map(|role| format!("'{}'", role.name()))
+        .collect();
+    let statement = format!(
+        "SELECT account.person_id FROM account JOIN person ON person.id = account.person_id \
+         WHERE person.role IN ({}) AND person.id <> $2 ORDER BY person.id LIMIT $1",
+        roles.join(", ")
+    );
     let ids: Vec<String> = on!(tx, conn => {
-        sqlx::query_scalar(
-            "SELECT account.person_id FROM account JOIN person ON person.id = account.person_id \
-             WHERE person.role IN ('operator', 'privacy_officer') AND person.id <> $2 \
-             ORDER BY person.id LIMIT $1",
-        )
-        .bind(MAX_TOLD)
-        .bind(but.map_or_else(String::new, |but| but.to_string()))
-        .fetch_all(conn)
-        .await
+        sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
+            .bind(MAX_TOLD)
+            .bind(but.map_or_else(String::new, |but| but.to_string()))
+            .fetch_all(conn)
+            .await
     })?;
     for id in ids {
-        let bad = |_| Failure::Row("id of who watches over this".to_owned());
+        let bad = |_| Failure::Row("id of who runs the house".to_owned());
         let who: PersonId = id.parse().map_err(bad)?;
-        let address = person::address_to(studio, tx, who, READ_ADDRESS).await?;
+        let address = person::address_to(studio, tx, who, reading).await?;
         letters::enqueue(studio, tx, Some(who), address.as_ref(), letter).await?;
     }
     Ok(())

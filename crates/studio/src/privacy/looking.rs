@@ -24,7 +24,7 @@ impl Purpose {
     #[must_use]
     pub const fn readers(self) -> &'static [Role] {
         match self {
-            Self::Account | Self::Credits => &[Role::Support, Role::Operator],
+            Self::Account | Self::Credits | Self::Support => &[Role::Support, Role::Operator],
             // Of the last one only the log of the program, on the machine itself.
             Self::Mail | Self::Fairness | Self::Operation => &[Role::Operator],
             Self::Rights | Self::Law | Self::Access | Self::Oversight => {
@@ -412,7 +412,7 @@ mod tests {
         let works_for = |role: Role| -> &'static [Purpose] {
             match role {
                 Role::Person | Role::Moderator => &[],
-                Role::Support => &[Purpose::Account, Purpose::Credits],
+                Role::Support => &[Purpose::Account, Purpose::Credits, Purpose::Support],
                 Role::PrivacyOfficer => &[
                     Purpose::Rights,
                     Purpose::Law,
@@ -429,6 +429,7 @@ mod tests {
                     Purpose::Law,
                     Purpose::Access,
                     Purpose::Oversight,
+                    Purpose::Support,
                 ],
             }
         };

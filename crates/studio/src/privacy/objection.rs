@@ -63,7 +63,8 @@ impl Purpose {
             | Self::Consents
             | Self::News
             | Self::Personalisation
-            | Self::Oversight => None,
+            | Self::Oversight
+            | Self::Support => None,
         }
     }
 
@@ -107,6 +108,7 @@ impl Purpose {
             Self::Personalisation => "personalisation",
             Self::Analytics => "analytics",
             Self::Oversight => "oversight",
+            Self::Support => "support",
         }
     }
 

@@ -8,7 +8,7 @@ use super::inventory::{Kept, Limit, TABLES};
 use super::{export, keeping, traces};
 use crate::accounts::idle;
 use crate::jobs::worker::Stop;
-use crate::{Failure, Studio};
+use crate::{Failure, Studio, support};
 
 const BETWEEN_SWEEPS: Duration = Duration::from_secs(15 * 60);
 
@@ -81,6 +81,9 @@ pub async fn keep_sweeping(studio: Studio, stop: Stop) {
         }
         if let Err(error) = idle::look(&studio).await {
             tracing::error!(%error, "accounts that nobody uses could not be looked at; trying again later");
+        }
+        if let Err(error) = support::close_silent(&studio).await {
+            tracing::error!(%error, "tickets that were answered could not be closed; trying again later");
         }
         tokio::select! {
             () = tokio::time::sleep(BETWEEN_SWEEPS) => {}

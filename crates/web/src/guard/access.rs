@@ -260,6 +260,18 @@ const TABLE: &[(&str, Method, Access, Operation)] = &[
     ("/privacy/request/confirm/{token}", GET, Open, ShowPublic),
     ("/privacy/request/confirm/{token}", POST, Open, ShowPublic),
     ("/schemas/{name}", GET, Open, ShowPublic),
+    ("/support", GET, Public, ExerciseRight),
+    ("/support", POST, Public, ExerciseRight),
+    ("/support/{reference}", GET, Public, ExerciseRight),
+    ("/support/{reference}", POST, Public, ExerciseRight),
+    (
+        "/support/{reference}/files/{file}",
+        GET,
+        Open,
+        ExerciseRight,
+    ),
+    ("/support/confirm/{token}", GET, Open, ExerciseRight),
+    ("/support/confirm/{token}", POST, Open, ExerciseRight),
     ("/trust", GET, Public, ShowPublic),
     ("/trust/checkpoint", GET, Open, ShowPublic),
     ("/trust/growth", GET, Open, ShowPublic),
@@ -358,6 +370,15 @@ const TABLE: &[(&str, Method, Access, Operation)] = &[
     ("/desk/requests", GET, Desk(STAFF), RunHouse),
     ("/desk/requests/{id}", GET, Desk(STAFF), RunHouse),
     ("/desk/requests/{id}", POST, Desk(OVERSEERS), RunHouse),
+    ("/desk/support", GET, Desk(STAFF), RunHouse),
+    ("/desk/support/{id}", GET, Desk(STAFF), RunHouse),
+    ("/desk/support/{id}", POST, Desk(HELPERS), RunHouse),
+    (
+        "/desk/support/{id}/files/{file}",
+        GET,
+        Desk(STAFF),
+        RunHouse,
+    ),
     ("/desk/holds", GET, Desk(STAFF), RunHouse),
     ("/desk/holds/{id}/release", POST, Desk(OVERSEERS), RunHouse),
     ("/desk/recipients", GET, Desk(STAFF), RunHouse),
@@ -373,6 +394,8 @@ const STAFF: &[Role] = &[
     Role::PrivacyOfficer,
     Role::Operator,
 ];
+/// Who answers people that ask for help.
+const HELPERS: &[Role] = &[Role::Support, Role::Operator];
 /// Who answers for what is done with people's data.
 const OVERSEERS: &[Role] = &[Role::PrivacyOfficer, Role::Operator];
 
@@ -487,6 +510,10 @@ mod tests {
                 "GET /desk/requests 4",
                 "GET /desk/requests/{id} 4",
                 "POST /desk/requests/{id} 2",
+                "GET /desk/support 4",
+                "GET /desk/support/{id} 4",
+                "POST /desk/support/{id} 2",
+                "GET /desk/support/{id}/files/{file} 4",
                 "GET /desk/holds 4",
                 "POST /desk/holds/{id}/release 2",
                 "GET /desk/recipients 4",

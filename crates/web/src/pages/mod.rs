@@ -23,6 +23,7 @@ mod requests;
 mod schemas;
 mod sent;
 mod studio;
+mod support;
 mod trust;
 mod visits;
 mod witness;
@@ -98,6 +99,16 @@ pub(crate) fn routes() -> Router<Site> {
         .route(
             "/privacy/request/confirm/{token}",
             get(requests::open).post(requests::confirm),
+        )
+        .route("/support", get(support::show).post(support::ask))
+        .route(
+            "/support/{reference}",
+            get(support::standing).post(support::reply),
+        )
+        .route("/support/{reference}/files/{file}", get(support::file))
+        .route(
+            "/support/confirm/{token}",
+            get(support::open).post(support::confirm),
         )
         .route("/trust", get(trust::show))
         .route("/trust/checkpoint", get(trust::checkpoint))

@@ -36,5 +36,6 @@ mod sessions;
 mod stage;
 mod standing;
 mod streaming;
+mod support;
 mod trust;
 mod visits;

@@ -11,7 +11,7 @@ use crate::stage::{Answer, Stage, request};
 const ANNA: &str = "anna@example.org";
 const BOUNDARY: &str = "----a-boundary";
 
-fn photo(format: Format, size: Size) -> Vec<u8> {
+pub(crate) fn photo(format: Format, size: Size) -> Vec<u8> {
     let rgb = (0..size.pixels()).flat_map(|at| [at as u8, (at >> 8) as u8, 99]);
     let pixels = Pixels::new(size, rgb.collect());
     imaging::encode(&pixels, format, None).expect("encodes")
@@ -26,7 +26,11 @@ fn small(format: Format) -> Vec<u8> {
 }
 
 fn upload(kind: &str, body: Vec<u8>) -> Request<Body> {
-    request(Method::POST, "/account/portrait")
+    upload_to("/account/portrait", kind, body)
+}
+
+pub(crate) fn upload_to(path: &str, kind: &str, body: Vec<u8>) -> Request<Body> {
+    request(Method::POST, path)
         .header("content-type", kind)
         .header("content-length", body.len())
         .header("origin", "http://localhost:8080")

@@ -20,7 +20,7 @@ use crate::privacy::holds::{self, Class};
 use crate::privacy::inventory::{Of, Purpose, TABLES, Table};
 use crate::privacy::keys::shredding;
 use crate::privacy::requests;
-use crate::{Failure, Studio};
+use crate::{Failure, Studio, support};
 
 /// `receipt` is the token that the person was given; another is made where nobody has one.
 pub(super) async fn freeze(
@@ -139,6 +139,7 @@ async fn close_account(
         letters::forget_nobodys(studio, tx, address, person).await?;
         proof::forget_nobodys(studio, tx, address).await?;
         requests::forget_nobodys(studio, tx, address).await?;
+        support::forget_nobodys(studio, tx, address).await?;
         work.letter = Some(farewell(studio, tx, work, address, receipt).await?);
     }
     marks::append(studio, tx, work, &own).await?;

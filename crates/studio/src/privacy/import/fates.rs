@@ -65,6 +65,9 @@ const FATES: &[(&str, Fate)] = &[
     ("request", AFFAIRS),
     ("objection", AFFAIRS),
     ("duty", Fate::Left("it tells of work in the other house")),
+    ("ticket", AFFAIRS),
+    ("ticket_message", AFFAIRS),
+    ("ticket_file", AFFAIRS),
     (
         "consent",
         Fate::Left("it was said to the other house, and is no consent to this one"),

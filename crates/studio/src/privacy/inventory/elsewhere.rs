@@ -207,18 +207,23 @@ pub const ELSEWHERE: &[Spot] = &[
     told("leave", "the address that ends news", Credentials),
     told(
         "reference",
-        "the address at which a request of yours is found",
+        "the address at which a request of yours is found, or what you wrote to the support",
         Credentials,
     ),
     told(
         "text",
-        "the answer to a request of yours, or why it takes longer; or news",
+        "the answer to a request of yours or of the support, or why it takes longer; or news",
         Content,
     ),
     told(
         "authority",
         "which authority hears complaints about a refusal",
         Behavior,
+    ),
+    told(
+        "ticket",
+        "to those who answer: the number of what somebody wrote to the support",
+        UniqueId,
     ),
     told(
         "request",

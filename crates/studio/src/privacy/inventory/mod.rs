@@ -12,6 +12,7 @@ mod key_store;
 mod post;
 mod rights;
 mod staff;
+mod support;
 mod tables;
 mod taking;
 
@@ -313,10 +314,11 @@ pub enum Purpose {
     Personalisation,
     Analytics,
     Oversight,
+    Support,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Drawing,
         Self::Account,
         Self::Credits,
@@ -336,6 +338,7 @@ impl Purpose {
         Self::Personalisation,
         Self::Analytics,
         Self::Oversight,
+        Self::Support,
     ];
 
     /// After "to".
@@ -360,6 +363,7 @@ impl Purpose {
             Self::News => "write to you when there is something new",
             Self::Personalisation => "begin with the settings of your last order",
             Self::Analytics => "count how much the service is used, by nobody in particular",
+            Self::Support => "help you where you ask for it",
             Self::Oversight => "see that those who run the house look only at what they need",
         }
     }
@@ -373,7 +377,8 @@ impl Purpose {
             | Self::Mail
             | Self::Fairness
             | Self::Repeats
-            | Self::Preferences => Basis::Contract,
+            | Self::Preferences
+            | Self::Support => Basis::Contract,
             Self::Security | Self::Operation | Self::Analytics => Basis::LegitimateInterest,
             Self::AgeGate => Basis::LegalObligation(Citation {
                 law: "GDPR",
@@ -430,6 +435,7 @@ impl Purpose {
             Self::Drawing | Self::Fairness | Self::Repeats => "dpv:ServiceProvision",
             Self::Account => "dpv:IdentityAuthentication",
             Self::Credits => "dpv:PaymentManagement",
+            Self::Support => "dpv:CustomerCare",
             Self::Mail => "dpv:CommunicationManagement",
             Self::Security => "dpv:EnforceSecurity",
             Self::Operation => "dpv:TechnicalServiceProvision",

@@ -1,6 +1,6 @@
-//! What is kept of letters.
+//! What is kept of letters, and of the links in them.
 
-use super::Category::{Behavior, Credentials, Email};
+use super::Category::{Account, AgeRange, Behavior, Credentials, Email, Password};
 use super::{Erased, Kept, Limit, Of, Purpose, Table, given, inner, made, used};
 use crate::letters;
 
@@ -20,6 +20,53 @@ pub(super) const POLICY_NOTICE: Table = Table {
             "when you said that you read it",
             Behavior,
         ),
+    ],
+};
+
+pub(super) const PROOF: Table = Table {
+    name: "proof",
+    row: "Each link that was sent to you, and each code that is awaited",
+    of: Of::Person("person_id"),
+    purposes: &[
+        Purpose::Account,
+        Purpose::Security,
+        Purpose::AgeGate,
+        Purpose::Rights,
+        Purpose::Consents,
+        Purpose::Support,
+    ],
+    kept: Kept::Until(&[Limit {
+        column: "ends_ms",
+        ms: 0,
+        after: "the link or the code has ended, which it does within a day",
+    }]),
+    erased: Erased::Deleted,
+    columns: &[
+        made("token_hash", "a hash of the link", Credentials).serving(&[Purpose::Account]),
+        inner("kind"),
+        inner("person_id"),
+        given("address", "the address that it was sent to", Email)
+            .sealed()
+            .serving(&[Purpose::Account, Purpose::Rights, Purpose::Support]),
+        made(
+            "password_hash",
+            "a hash of the password that you chose",
+            Password,
+        )
+        .serving(&[Purpose::Account]),
+        given("of_age", "whether you are old enough", AgeRange).serving(&[Purpose::AgeGate]),
+        made("age_threshold", "the age that was asked for", AgeRange).serving(&[Purpose::AgeGate]),
+        made("detail", "what else the link needs", Account)
+            .sealed()
+            .serving(&[
+                Purpose::Account,
+                Purpose::Rights,
+                Purpose::Consents,
+                Purpose::Support,
+            ]),
+        used("tries", "how often it was tried", Behavior).serving(&[Purpose::Security]),
+        used("created_ms", "when you asked for it", Behavior).serving(&[Purpose::Account]),
+        inner("ends_ms"),
     ],
 };
 

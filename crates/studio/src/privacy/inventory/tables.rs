@@ -262,47 +262,7 @@ pub const TABLES: &[Table] = &[
             used("revoked_ms", "when you revoked it", Behavior).serving(&[Purpose::Account]),
         ],
     },
-    Table {
-        name: "proof",
-        row: "Each link that was sent to you, and each code that is awaited",
-        of: Of::Person("person_id"),
-        purposes: &[
-            Purpose::Account,
-            Purpose::Security,
-            Purpose::AgeGate,
-            Purpose::Rights,
-            Purpose::Consents,
-        ],
-        kept: Kept::Until(&[Limit {
-            column: "ends_ms",
-            ms: 0,
-            after: "the link or the code has ended, which it does within a day",
-        }]),
-        erased: Erased::Deleted,
-        columns: &[
-            made("token_hash", "a hash of the link", Credentials).serving(&[Purpose::Account]),
-            inner("kind"),
-            inner("person_id"),
-            given("address", "the address that it was sent to", Email)
-                .sealed()
-                .serving(&[Purpose::Account, Purpose::Rights]),
-            made(
-                "password_hash",
-                "a hash of the password that you chose",
-                Password,
-            )
-            .serving(&[Purpose::Account]),
-            given("of_age", "whether you are old enough", AgeRange).serving(&[Purpose::AgeGate]),
-            made("age_threshold", "the age that was asked for", AgeRange)
-                .serving(&[Purpose::AgeGate]),
-            made("detail", "what else the link needs", Account)
-                .sealed()
-                .serving(&[Purpose::Account, Purpose::Rights, Purpose::Consents]),
-            used("tries", "how often it was tried", Behavior).serving(&[Purpose::Security]),
-            used("created_ms", "when you asked for it", Behavior).serving(&[Purpose::Account]),
-            inner("ends_ms"),
-        ],
-    },
+    post::PROOF,
     post::LETTER,
     Table {
         name: "job",
@@ -579,6 +539,9 @@ pub const TABLES: &[Table] = &[
     rights::REQUEST,
     rights::OBJECTION,
     super::staff::DUTY,
+    super::support::TICKET,
+    super::support::TICKET_MESSAGE,
+    super::support::TICKET_FILE,
     choices::CONSENT,
     choices::PREFERENCE,
     choices::NEWS,

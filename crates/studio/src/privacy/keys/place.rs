@@ -335,6 +335,7 @@ mod tests {
                 "src/letters.rs",
                 "src/privacy/erasure/marks.rs",
                 "src/privacy/requests/row.rs",
+                "src/support/asking.rs",
             ]
         );
     }

@@ -1,14 +1,12 @@
 //! The picture of a person, where they want one.
 
-use std::convert::Infallible;
-
 use axum::extract::{FromRequest, Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::ids::PortraitId;
-use multer::Multipart;
 use studio::accounts::portrait::{self, MAX_BYTES, PortraitError};
 
+use super::super::sent::{boundary, damaged, form, too_large};
 use super::super::{Shown, onward};
 use super::profile;
 use crate::Site;
@@ -28,9 +26,7 @@ impl FromRequest<Site> for SentFile {
 
     async fn from_request(request: Request, _: &Site) -> Result<Self, Shown> {
         let (parts, body) = request.into_parts();
-        let kind = parts.headers.get(header::CONTENT_TYPE);
-        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("");
-        let boundary = multer::parse_boundary(kind).map_err(|_| {
+        let boundary = boundary(&parts.headers).ok_or_else(|| {
             let message = "Send the picture with the form of the page about your account.";
             Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -38,17 +34,13 @@ impl FromRequest<Site> for SentFile {
                 message,
             )
         })?;
+        let too_large = || too_large("a portrait", MAX_BYTES);
         let body = guard::body::read_up_to(MAX_BYTES + FORM_BYTES, &parts.headers, body).await;
         let body = body.map_err(|problem| match problem.status {
             StatusCode::PAYLOAD_TOO_LARGE => too_large(),
             _ => problem,
         })?;
-        let whole = futures::stream::iter([Ok::<_, Infallible>(body)]);
-        let mut form = Multipart::new(whole, boundary);
-        let damaged = |_| {
-            let message = "The form can't be read. Send it again.";
-            Problem::new(StatusCode::BAD_REQUEST, "invalid_form", message)
-        };
+        let mut form = form(body, boundary);
         while let Some(field) = form.next_field().await.map_err(damaged)? {
             if field.name() == Some("file") {
                 let bytes = field.bytes().await.map_err(damaged)?;
@@ -60,14 +52,6 @@ impl FromRequest<Site> for SentFile {
         }
         Ok(Self(Vec::new()))
     }
-}
-
-fn too_large() -> Problem {
-    let message = format!(
-        "That file is too large: a portrait may have {} MiB. Make it smaller first.",
-        MAX_BYTES >> 20
-    );
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
 }
 
 pub(super) async fn set(

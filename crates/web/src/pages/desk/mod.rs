@@ -6,6 +6,7 @@ mod policies;
 mod promises;
 mod recipients;
 mod requests;
+mod support;
 
 use std::collections::BTreeMap;
 
@@ -39,6 +40,12 @@ pub(super) fn routes() -> Router<Site> {
             "/desk/requests/{id}",
             get(requests::show).post(requests::answer),
         )
+        .route("/desk/support", get(support::list))
+        .route(
+            "/desk/support/{id}",
+            get(support::show).post(support::answer),
+        )
+        .route("/desk/support/{id}/files/{file}", get(support::file))
         .route("/desk/holds", get(holds::list))
         .route("/desk/holds/{id}/release", post(holds::release))
         .route("/desk/policies", get(policies::show))
@@ -58,10 +65,12 @@ pub(super) fn tabs(role: Role, here: &str) -> Vec<Tab> {
     let texts = Texts::get();
     let t = &texts.desk;
     let answers = Purpose::Rights.readers().contains(&role);
+    let helps = Purpose::Support.readers().contains(&role);
     let writes = Purpose::Mail.readers().contains(&role);
     let all = [
         ("/desk", &t.overview, true),
         ("/desk/duties", &t.duties, true),
+        ("/desk/support", &texts.desk_support.title, helps),
         ("/desk/requests", &t.requests, answers),
         ("/desk/holds", &t.holds, answers),
         ("/letters", &t.letters, writes),
@@ -105,7 +114,10 @@ struct DeskPage {
     duties: Vec<String>,
     /// Whether everything held, and when that was seen.
     audit: Option<(bool, String)>,
+    /// Questions to the support that wait.
+    questions: u64,
     answers: bool,
+    helps: bool,
     oversees: bool,
 }
 
@@ -139,6 +151,8 @@ async fn show(State(site): State<Site>, Asker(known): Asker) -> Result<Response,
             })
             .collect(),
         audit: report.as_deref().and_then(promises::verdict),
+        questions: studio::support::waiting(studio).await?,
+        helps: Purpose::Support.readers().contains(&known.role),
         answers: Purpose::Rights.readers().contains(&known.role),
         oversees: duty::oversees(known.role),
     }))

@@ -1,0 +1,36 @@
+//! What help must not become.
+
+use super::Mutant;
+use super::list::mutant;
+
+const TALKING: &str = "crates/studio/src/support/talking.rs";
+const ASKING: &str = "crates/studio/src/support/asking.rs";
+
+pub(crate) const MUTANTS: &[Mutant] = &[
+    mutant(
+        "pictures-outstay-their-ticket",
+        "COM-01",
+        (TALKING, "closed.is_some()", "false"),
+        "promise_com_01_pictures_tell_nothing_but_what_they_show_and_go_when_it_is_closed",
+    ),
+    mutant(
+        "a-ticket-from-before-the-account-is-forgotten-by-nobody",
+        "COM-01",
+        (
+            ASKING,
+            "to.is_some_and(|to| to.folded() == address.folded())",
+            "false",
+        ),
+        "promise_com_01_an_erased_account_leaves_no_ticket_not_even_from_before_it",
+    ),
+    mutant(
+        "what-is-answered-never-closes",
+        "COM-01",
+        (
+            TALKING,
+            "studio.clock.now().plus_millis(-SILENT_MS).as_millis()",
+            "studio.clock.now().plus_millis(-2 * SILENT_MS).as_millis()",
+        ),
+        "promise_com_01_what_is_answered_closes_by_itself_and_goes_a_year_later",
+    ),
+];
