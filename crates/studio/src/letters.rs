@@ -4,6 +4,7 @@
 mod kinds;
 pub mod news;
 mod outbox;
+mod registry;
 mod told;
 
 use std::time::Duration;
@@ -23,6 +24,8 @@ use crate::privacy::restriction::{self, Mode};
 use crate::{Failure, Studio, failpoint};
 
 pub use outbox::recent;
+pub(crate) use registry::json as registry_json;
+pub use registry::{Template, registry, sample};
 
 const ADDRESS: Place = Place::new("letter", "address");
 const FIELDS: Place = Place::new("letter", "fields");

@@ -4,6 +4,7 @@ use super::Mutant;
 use super::list::mutant;
 
 const TALKING: &str = "crates/studio/src/support/talking.rs";
+const LETTERS: &str = "crates/web/src/letters.rs";
 const ASKING: &str = "crates/studio/src/support/asking.rs";
 
 pub(crate) const MUTANTS: &[Mutant] = &[
@@ -32,5 +33,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "studio.clock.now().plus_millis(-2 * SILENT_MS).as_millis()",
         ),
         "promise_com_01_what_is_answered_closes_by_itself_and_goes_a_year_later",
+    ),
+    mutant(
+        "a-link-says-who-followed-it",
+        "COM-02",
+        (
+            LETTERS,
+            "format!(\"{home}{path}\")",
+            "format!(\"{home}{path}?utm_source=letter\")",
+        ),
+        "promise_com_02_every_letter_leads_to_its_own_house_alone_and_loads_nothing",
     ),
 ];

@@ -3,7 +3,50 @@
 use domain::secret::Token;
 use serde::{Deserialize, Serialize};
 
+use crate::privacy::inventory::Purpose;
 use crate::privacy::restriction::Operation;
+
+/// The name of each, in the order below.
+pub(super) const KINDS: &[&str] = &[
+    "sign_up",
+    "has_account",
+    "reset",
+    "password_changed",
+    "new_device",
+    "address_from",
+    "address_to",
+    "address_changed",
+    "vouch",
+    "security_changed",
+    "attack_on_house",
+    "attack_on_account",
+    "passkey_added",
+    "passkey_removed",
+    "passkey_copied",
+    "idle",
+    "account_erased",
+    "history_erased",
+    "restricted",
+    "restriction_ends",
+    "request_confirm",
+    "request_received",
+    "request_extended",
+    "request_answered",
+    "request_refused",
+    "request_arrived",
+    "request_overdue",
+    "duty_asked",
+    "duty_agreed",
+    "duty_unusual",
+    "ticket_confirm",
+    "ticket_opened",
+    "ticket_answered",
+    "ticket_closed",
+    "ticket_arrived",
+    "news_confirm",
+    "policy_changes",
+    "news",
+];
 
 /// What a letter says; the words are in the catalogue of texts.
 #[derive(Clone, Serialize, Deserialize)]
@@ -207,6 +250,15 @@ impl Letter {
             Self::NewsConfirm { .. } => "news_confirm",
             Self::PolicyChanges { .. } => "policy_changes",
             Self::News { .. } => "news",
+        }
+    }
+
+    /// What it is written for.
+    #[must_use]
+    pub const fn purpose(&self) -> Purpose {
+        match self {
+            Self::News { .. } => Purpose::News,
+            _ => Purpose::Mail,
         }
     }
 

@@ -15,6 +15,7 @@ use super::inventory::{
 };
 use super::{recipients, retention};
 use crate::accounts::idle;
+use crate::letters;
 
 /// One thing that is kept, such as an order, with everything about it.
 #[derive(Clone, Debug)]
@@ -263,7 +264,8 @@ pub fn inventory_json() -> Value {
             })
         })
         .collect();
-    json!({ "entries": entries, "limits": limits, "columns": columns })
+    let letters = letters::registry_json();
+    json!({ "entries": entries, "limits": limits, "columns": columns, "letters": letters })
 }
 
 fn is_of_somebody(table: &str) -> bool {
