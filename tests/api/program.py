@@ -24,6 +24,10 @@ CONTROLLER = {
 }
 
 
+# To standard error, where tests read it.
+LOGGED = {"PINHOLE_LOG_DAYS": "14"}
+
+
 def wait_for(condition, what, limit_s=60):
     """Waits until `condition` gives something true, and returns that."""
     end = time.monotonic() + limit_s
@@ -36,9 +40,9 @@ def wait_for(condition, what, limit_s=60):
 
 
 def environment(**more):
-    """What a person's shell would hand over, and nothing of this machine's own settings."""
+    """What a person's shell would hand over, and nothing of this machine's own settings; `None` is not set."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return kept | {name: str(value) for name, value in more.items()}
+    return kept | {name: str(value) for name, value in more.items() if value is not None}
 
 
 def psql(database, statement):
@@ -83,7 +87,7 @@ class Program:
             "PINHOLE_LISTEN": "127.0.0.1:0",
             "PINHOLE_DATA": self.data,
             "PINHOLE_READY_FILE": self.ready,
-        } | self.more
+        } | LOGGED | self.more
         self.process = subprocess.Popen(
             [*self.before, self.binary, *self.started_as],
             cwd=self.folder,

@@ -102,6 +102,9 @@ def is_seen_by_ten(program):
         assert httpx2.get(f"{program.url}/about", headers=headers, timeout=60).status_code == 200
 
 
+DAY_MS = 24 * 60 * 60 * 1_000
+
+
 def moved(ms):
     """What moves the clock of a program ahead, and leaves alone the one by which timers run."""
     asked = ["faketime", "-m", "-f", "+0s", "env"]
@@ -250,3 +253,28 @@ def test_promise_gov_02_every_page_leads_to_the_notice(tmp_path, mailbox):
         assert "<details" not in notice, "what is folded is not printed"
     finally:
         assert program.stop() == 0, program.log()
+
+
+def test_promise_use_04_a_house_that_others_reach_keeps_its_log_for_14_days(tmp_path):
+    program = Program(tmp_path, PINHOLE_PUBLIC_URL="https://pictures.example.org", PINHOLE_LOG_DAYS=None)
+    program.before, still = (), dict(program.more)
+    try:
+        program.start()
+        folder = program.data / "logs"
+        assert httpx2.get(f"{program.url}/about").status_code in (200, 403, 421)
+        assert program.stop() == 0
+        [first] = folder.iterdir()
+        assert "stopped" in first.read_text() and "stopped" not in program.log()
+        assert first.stat().st_mode & 0o077 == 0
+        for days, left in ((13, 2), (15, 2)):
+            program.more = still | moved(days * DAY_MS)
+            program.start()
+            assert program.stop() == 0
+            assert len(list(folder.iterdir())) == left, days
+            assert first.exists() == (days < 14)
+    finally:
+        program.kill()
+    refused = Program(tmp_path / "other", PINHOLE_LOG_DAYS=15)
+    refused.folder.mkdir()
+    refused.spawn()
+    assert refused.ended() != 0 and "1..=14" in refused.log()

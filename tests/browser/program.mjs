@@ -19,6 +19,7 @@ export async function startProgram(more = {}, folder = mkdtempSync(join(tmpdir()
       PINHOLE_LISTEN: "127.0.0.1:0",
       PINHOLE_DATA: join(folder, "data"),
       PINHOLE_READY_FILE: ready,
+      PINHOLE_LOG_DAYS: "14",
       ...more,
     },
     stdio: ["ignore", log, log],

@@ -233,7 +233,7 @@ pub(crate) fn run(command: &AdminCommand, place: &Place) -> Result<ExitCode> {
             AdminCommand::Person(command) => {
                 // The running program sends the letters, where it sends any.
                 let mail = std::env::var_os("PINHOLE_SMTP").is_some();
-                let ground = place.ground(house.log_folder.clone(), mail);
+                let ground = place.ground(place.logs(&house, true), mail);
                 on_person(&studio, &ground, command).await
             }
             AdminCommand::Credits(command) => on_credits(&studio, command).await,

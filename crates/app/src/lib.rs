@@ -9,6 +9,7 @@ mod holds;
 mod import;
 mod invite;
 mod keys;
+mod log_files;
 mod models;
 mod news;
 mod place;

@@ -28,6 +28,7 @@ use studio::privacy::recipients::{self, Settings as Parties};
 use studio::privacy::{audit, backup, fence};
 use studio::{Limits, Studio};
 
+use crate::log_files::LogArgs;
 use crate::policies::{self, ControllerArgs};
 
 /// A Postgres address. It may hold a password, so it can't be printed.
@@ -139,9 +140,8 @@ pub(crate) struct HouseArgs {
     #[arg(long, env = "PINHOLE_LEASE_MS", default_value_t = Limits::default().lease_ms, value_name = "MILLISECONDS", value_parser = clap::value_parser!(u32).range(1_000..))]
     lease_ms: u32,
 
-    /// Folder in which the log is kept, if it is kept in files: erasures search it
-    #[arg(long, env = "PINHOLE_LOG_FOLDER", value_name = "FOLDER")]
-    pub(crate) log_folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
 
     /// How long a drawing goes on whose client is gone, where that client may come again
     #[arg(long, env = "PINHOLE_REPEAT_GRACE_MS", default_value_t = Limits::default().repeat_grace_ms, value_name = "MILLISECONDS")]
@@ -504,9 +504,14 @@ impl Place {
         Ground {
             data: Some(self.data.clone()),
             skipped: vec![self.models()],
-            log,
+            log: log.filter(|folder| folder.exists()),
             sends_letters,
         }
+    }
+
+    /// Where the log is written to files; `None` where it goes to standard error.
+    pub(crate) fn logs(&self, house: &HouseArgs, is_public: bool) -> Option<PathBuf> {
+        house.log.folder(&self.data, is_public)
     }
 
     pub(crate) fn models(&self) -> PathBuf {

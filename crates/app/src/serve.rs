@@ -4,7 +4,7 @@ mod connections;
 mod witnesses;
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axum::http::HeaderName;
 use clap::Args;
+use domain::clock::Clock;
 use domain::recipient::{Register, Role};
 use engine::catalogue::{Catalogue, Installed};
 use outside::mail::Post;
@@ -29,9 +30,11 @@ use studio::privacy::{audit, erasure, keeping, log, requests, restriction, reten
 use studio::visits;
 use tokio::net::TcpSocket;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use web::PublicUrl;
 
 use self::witnesses::WitnessArgs;
+use crate::log_files::LogFiles;
 use crate::place::{HouseArgs, Place, Said};
 use crate::policies;
 
@@ -141,23 +144,34 @@ impl ServeArgs {
 }
 
 pub(crate) fn run(args: &ServeArgs, place: &Place) -> anyhow::Result<ExitCode> {
-    start_log();
+    let log = place.logs(&args.house, args.public_url.is_some());
+    let log = start_log(log.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the async runtime does not start")?;
-    runtime.block_on(serve(args, place))?;
+    runtime.block_on(serve(args, place, log))?;
     // A drawing that does not end must not keep the program from ending.
     runtime.shutdown_timeout(GRACE);
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) fn start_log() {
+/// Into files of this folder, or to standard error.
+pub(crate) fn start_log(folder: Option<&Path>) -> anyhow::Result<Option<LogFiles>> {
     let filter = EnvFilter::try_from_env("PINHOLE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let json = std::env::var("PINHOLE_LOG_FORMAT").is_ok_and(|format| format == "json");
+    let files = match folder {
+        Some(folder) => Some(LogFiles::new(folder, Clock::system())?),
+        None => None,
+    };
+    let writer = match &files {
+        Some(files) => BoxMakeWriter::new(files.clone()),
+        None => BoxMakeWriter::new(std::io::stderr),
+    };
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_ansi(files.is_none() && std::io::stderr().is_terminal())
+        .with_writer(writer);
     let started = if json {
         log.json().try_init()
     } else {
@@ -165,9 +179,10 @@ pub(crate) fn start_log() {
     };
     // It fails only where a log runs already, and that one does as well.
     drop(started);
+    Ok(files)
 }
 
-async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
+async fn serve(args: &ServeArgs, place: &Place, files: Option<LogFiles>) -> anyhow::Result<()> {
     let controller = match &args.public_url {
         Some(_) => Some(place.controller()?),
         None => None,
@@ -228,9 +243,15 @@ async fn serve(args: &ServeArgs, place: &Place) -> anyhow::Result<()> {
     tokio::spawn(audit::keep_auditing(studio.clone(), stop.clone()));
     let witnesses = args.witnesses.asked(&studio.recipients)?;
     tokio::spawn(asking::keep_asking(studio.clone(), witnesses, stop.clone()));
+    if let Some(files) = files {
+        tokio::spawn(files.keep_sweeping(stop.clone()));
+    }
     let logging = tokio::spawn(log::keep_settling(studio.clone(), stop.clone()));
     tokio::spawn(traces::keep_cutting(studio.clone(), stop.clone()));
-    let ground = place.ground(args.house.log_folder.clone(), args.smtp.is_some());
+    let ground = place.ground(
+        place.logs(&args.house, args.public_url.is_some()),
+        args.smtp.is_some(),
+    );
     let erasing = tokio::spawn(erasure::keep_erasing(studio.clone(), ground, stop.clone()));
     let mut site = web::Site::new(studio.clone(), stop.clone());
     if let Some(public) = &args.public_url {

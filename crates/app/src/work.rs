@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use studio::jobs::worker::{self, Stop};
 
+use crate::log_files::LogFiles;
 use crate::place::{HouseArgs, Place};
 use crate::serve::{GRACE, start_log, told_to_stop};
 
@@ -21,12 +22,12 @@ pub(crate) struct WorkArgs {
 }
 
 pub(crate) fn run(args: &WorkArgs, place: &Place) -> anyhow::Result<ExitCode> {
-    start_log();
+    let log = start_log(place.logs(&args.house, true).as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the async runtime does not start")?;
-    runtime.block_on(work(args, place))?;
+    runtime.block_on(work(args, place, log))?;
     // A drawing that does not end must not keep the program from ending.
     runtime.shutdown_timeout(GRACE);
     Ok(ExitCode::SUCCESS)
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &WorkArgs, place: &Place) -> anyhow::Result<ExitCode> {
     clippy::print_stdout,
     reason = "whoever started it waits for this line"
 )]
-async fn work(args: &WorkArgs, place: &Place) -> anyhow::Result<()> {
+async fn work(args: &WorkArgs, place: &Place, files: Option<LogFiles>) -> anyhow::Result<()> {
     if !place.is_shared() {
         bail!(
             "several processes need a Postgres database: name it in PINHOLE_DATABASE, the same \
@@ -46,6 +47,9 @@ async fn work(args: &WorkArgs, place: &Place) -> anyhow::Result<()> {
     place.claim()?;
     let studio = place.studio(&args.house).await?;
     let stop = Stop::default();
+    if let Some(files) = files {
+        tokio::spawn(files.keep_sweeping(stop.clone()));
+    }
     let mut working = tokio::spawn(worker::run(studio.clone(), stop.clone()));
     let told = told_to_stop()?;
     println!("Pinhole draws: {}", studio.board.node());

@@ -1,9 +1,10 @@
-//! What help must not become.
+//! What help, letters and the log of the program must not become.
 
 use super::Mutant;
 use super::list::mutant;
 
 const TALKING: &str = "crates/studio/src/support/talking.rs";
+const LOG_FILES: &str = "crates/app/src/log_files.rs";
 const LETTERS: &str = "crates/web/src/letters.rs";
 const ASKING: &str = "crates/studio/src/support/asking.rs";
 
@@ -43,5 +44,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "format!(\"{home}{path}?utm_source=letter\")",
         ),
         "promise_com_02_every_letter_leads_to_its_own_house_alone_and_loads_nothing",
+    ),
+    mutant(
+        "the-log-is-kept-for-ever",
+        "USE-04",
+        (
+            LOG_FILES,
+            "began.is_some_and(|began| began.plus_millis(LOG_KEPT_MS) <= now)",
+            "false",
+        ),
+        "promise_use_04_a_line_of_the_log_is_gone_14_days_after_its_day",
     ),
 ];

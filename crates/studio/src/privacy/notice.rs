@@ -151,10 +151,6 @@ pub fn kept_in_words(kept: Kept) -> String {
             "as long as the books are kept; they hold no words and no pictures".to_owned()
         }
         Kept::Run => "until the program is restarted, in memory alone".to_owned(),
-        Kept::Log => {
-            "as long as the operator keeps the log; it holds no words, names, addresses or pictures"
-                .to_owned()
-        }
     }
 }
 

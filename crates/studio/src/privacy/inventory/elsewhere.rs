@@ -31,9 +31,16 @@ const fn logged(name: &'static str, what: &'static str, category: Category) -> S
         name,
         datum: datum(what, category, Source::Use),
         purposes: &[Purpose::Operation],
-        kept: Kept::Log,
+        kept: Kept::For {
+            ms: LOG_KEPT_MS,
+            after: "the day began on which it was written; it holds no words, names, addresses or pictures",
+        },
     }
 }
+
+/// For how long a line of the log is kept: the program deletes its files, and an operator who has the log taken
+/// elsewhere states no longer time.
+pub const LOG_KEPT_MS: i64 = 14 * 24 * 60 * 60 * 1_000;
 
 const fn told(name: &'static str, what: &'static str, category: Category) -> Spot {
     Spot {

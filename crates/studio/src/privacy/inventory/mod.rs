@@ -17,7 +17,7 @@ mod tables;
 mod taking;
 
 pub use basis::{Basis, Citation};
-pub use elsewhere::ELSEWHERE;
+pub use elsewhere::{ELSEWHERE, LOG_KEPT_MS};
 pub use glossary::PARTIES;
 pub use key_store::KEY_TABLES;
 pub use tables::TABLES;
@@ -469,8 +469,6 @@ pub enum Kept {
     Books,
     /// As long as the program runs.
     Run,
-    /// Until the operator's log expires.
-    Log,
 }
 
 /// How long a row stays after the moment in one of its columns.

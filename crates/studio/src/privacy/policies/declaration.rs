@@ -117,6 +117,5 @@ fn keeps(kept: Kept) -> Value {
         }
         Kept::Books => json!({ "until": "books" }),
         Kept::Run => json!({ "until": "run" }),
-        Kept::Log => json!({ "until": "log" }),
     }
 }
