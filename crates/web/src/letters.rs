@@ -100,6 +100,15 @@ pub fn write(letter: &Letter, home: &str) -> Written {
             let at = t.exact(Moment::from_millis(*at_ms));
             words.body.fill_two(text.as_str(), &at)
         }
+        Letter::ChildLocked { at_ms } => {
+            let at = t.exact(Moment::from_millis(*at_ms));
+            words.body.fill_two(home, &at)
+        }
+        Letter::ChildUnlocked { text } => words.body.fill_two(home, text.as_str()),
+        Letter::ChildContested { person, at_ms } => {
+            let at = t.exact(Moment::from_millis(*at_ms));
+            words.body.fill_all(&[home, person, &at])
+        }
         Letter::TicketClosed { text, .. } => words.body.fill(text.as_str()),
         Letter::TicketArrived { ticket } => words.body.fill_two(home, ticket.as_str()),
         Letter::RestrictionEnds { at_ms } => {
@@ -186,6 +195,9 @@ fn words<'a>(t: &'static Texts, letter: &'a Letter) -> (&'static LetterText, Opt
             &all.policy_changes,
             Some(format!("/privacy/versions/{policy}/changes")),
         ),
+        Letter::ChildLocked { .. } => (&all.child_locked, here("/account/restriction")),
+        Letter::ChildUnlocked { .. } => (&all.child_unlocked, here("/account")),
+        Letter::ChildContested { .. } => (&all.child_contested, here("/desk/children")),
         Letter::TicketConfirm { token } => (&all.ticket_confirm, at("support/confirm", token)),
         Letter::TicketOpened { reference } => (&all.ticket_opened, at("support", reference)),
         Letter::TicketAnswered { reference, .. } => {

@@ -105,6 +105,9 @@ impl Problem {
             Mode::Held => {
                 "This account was restricted by those who run this house: what is yours is kept, and nothing else is done with it. Why, and what you can do against it, stands at /account/restriction and in GET /v1/me/restriction."
             }
+            Mode::Minor => {
+                "This account is locked, because its person is too young for this house. What becomes of it, and what you can say against it, stands at /account/restriction."
+            }
             Mode::Open | Mode::Restricted => {
                 "Your account is restricted, as you wanted: what is yours is kept, and nothing else is done with it. To use it again, lift the restriction at /account/restriction, or with DELETE /v1/me/restriction."
             }

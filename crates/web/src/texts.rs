@@ -126,6 +126,8 @@ pub(crate) struct Texts {
     pub(crate) blocked: Blocked,
     pub(crate) support: Support,
     pub(crate) desk_support: DeskSupport,
+    pub(crate) children: Children,
+    pub(crate) desk_children: DeskChildren,
     pub(crate) desk: Desk,
     pub(crate) policies: Policies,
     pub(crate) desk_policies: DeskPolicies,
@@ -336,10 +338,20 @@ texts! {
     }
     Support {
         String: title lead guest_lead new about about_drawing about_credits about_account about_fault
-            about_feedback about_other subject words words_hint address address_hint files
+            about_feedback about_child about_other subject words words_hint address address_hint files
             files_hint picture_alt send guest_send sent sent_what confirm confirm_what confirm_do
             state_waiting state_answered state_closed you we waits more close close_hint again rights;
         Pattern: changed opened closes goes;
+    }
+    Children {
+        String: title lead state_heading state_lead sure not_sure state_do by_you by_house contest contest_what contest_do
+            contested export erase;
+        Pattern: locked erased until;
+    }
+    DeskChildren {
+        String: title lead none lock lock_lead address reason reason_hint lock_do said by_person contest unlock unlock_do
+            unknown;
+        Pattern: of facts;
     }
     DeskSupport {
         String: title lead none waiting they is_closed answer_what answer_do close_do;
@@ -354,7 +366,7 @@ texts! {
             attack_on_house attack_on_account idle account_erased history_erased restricted
             restriction_ends request_confirm request_received request_extended request_answered
             request_refused request_arrived request_overdue duty_asked
-            duty_agreed duty_unusual ticket_confirm ticket_opened ticket_answered ticket_closed
+            duty_agreed duty_unusual child_locked child_unlocked child_contested ticket_confirm ticket_opened ticket_answered ticket_closed
             ticket_arrived policy_changes news_confirm news;
     }
 }

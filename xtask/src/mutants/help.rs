@@ -1,10 +1,11 @@
-//! What help, letters and the log of the program must not become.
+//! What help, letters, the log of the program and the accounts of children must not become.
 
 use super::Mutant;
 use super::list::mutant;
 
 const TALKING: &str = "crates/studio/src/support/talking.rs";
 const LOG_FILES: &str = "crates/app/src/log_files.rs";
+const CHILD: &str = "crates/studio/src/privacy/restriction/child.rs";
 const LETTERS: &str = "crates/web/src/letters.rs";
 const ASKING: &str = "crates/studio/src/support/asking.rs";
 
@@ -54,5 +55,21 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "false",
         ),
         "promise_use_04_a_line_of_the_log_is_gone_14_days_after_its_day",
+    ),
+    mutant(
+        "a-childs-account-is-kept-where-somebody-contests",
+        "CHD-02",
+        (CHILD, "since + WEIGHED_MS", "since + 2 * WEIGHED_MS"),
+        "promise_chd_02_what_is_contested_is_weighed_before_anything_goes_and_in_time",
+    ),
+    mutant(
+        "a-childs-account-goes-on",
+        "CHD-02",
+        (
+            CHILD,
+            "begin_in(studio, &mut tx, person, Mode::Minor, reason).await?",
+            "begin_in(studio, &mut tx, person, Mode::Open, reason).await?",
+        ),
+        "promise_chd_02_a_report_is_read_and_what_is_known_locks_and_erases_with_a_receipt",
     ),
 ];

@@ -38,6 +38,9 @@ pub(super) const KINDS: &[&str] = &[
     "duty_asked",
     "duty_agreed",
     "duty_unusual",
+    "child_locked",
+    "child_unlocked",
+    "child_contested",
     "ticket_confirm",
     "ticket_opened",
     "ticket_answered",
@@ -167,6 +170,19 @@ pub enum Letter {
         purpose: String,
         at_ms: i64,
     },
+    /// The account is locked, since its person is too young; it is erased then.
+    ChildLocked {
+        at_ms: i64,
+    },
+    /// The person is old enough after all.
+    ChildUnlocked {
+        text: String,
+    },
+    /// To those who weigh it, until then: somebody says that they are old enough.
+    ChildContested {
+        person: String,
+        at_ms: i64,
+    },
     /// Sends to the support what was written from this address.
     TicketConfirm {
         token: String,
@@ -242,6 +258,9 @@ impl Letter {
             Self::DutyAsked { .. } => "duty_asked",
             Self::DutyAgreed { .. } => "duty_agreed",
             Self::DutyUnusual { .. } => "duty_unusual",
+            Self::ChildLocked { .. } => "child_locked",
+            Self::ChildUnlocked { .. } => "child_unlocked",
+            Self::ChildContested { .. } => "child_contested",
             Self::TicketConfirm { .. } => "ticket_confirm",
             Self::TicketOpened { .. } => "ticket_opened",
             Self::TicketAnswered { .. } => "ticket_answered",
@@ -295,6 +314,9 @@ impl Letter {
             | Self::DutyAsked { .. }
             | Self::DutyAgreed { .. }
             | Self::DutyUnusual { .. }
+            | Self::ChildLocked { .. }
+            | Self::ChildUnlocked { .. }
+            | Self::ChildContested { .. }
             | Self::TicketConfirm { .. }
             | Self::TicketOpened { .. }
             | Self::TicketAnswered { .. }

@@ -13,6 +13,7 @@ use super::log::audit::Restored;
 use super::log::checkpoint::Checkpoint;
 use super::log::witness::asking;
 use super::log::{self, Event, Kind};
+use super::restriction::child;
 use super::{canonical, fence, keeping, keys, notice, policies, requests, retention};
 use crate::credits::ledger;
 use crate::jobs::worker::Stop;
@@ -116,6 +117,12 @@ pub async fn run(studio: &Studio, brought: &[Checkpoint]) -> Result<Report, Fail
     let late = requests::overdue(studio).await?;
     let late =
         (late > 0).then(|| format!("{late} requests are overdue: pinhole admin request list"));
+    let children = child::overdue(studio).await?;
+    let children = (children > 0).then(|| {
+        format!(
+            "{children} accounts of children are there for more than three days: /desk/children"
+        )
+    });
     let gaps = match fence::check(studio).await {
         Ok(()) => Vec::new(),
         Err(fence::FenceError::Gaps(gaps)) => gaps.iter().map(ToString::to_string).collect(),
@@ -155,6 +162,12 @@ pub async fn run(studio: &Studio, brought: &[Checkpoint]) -> Result<Report, Fail
             shows: "What people ask for by their rights is answered in time.",
             promises: &["RGT-11"],
             wrong: late.into_iter().collect(),
+        },
+        Check {
+            name: "children",
+            shows: "Whoever is known to be too young for this house is forgotten within three days.",
+            promises: &["CHD-02"],
+            wrong: children.into_iter().collect(),
         },
         Check {
             name: "books",

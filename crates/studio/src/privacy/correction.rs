@@ -52,7 +52,7 @@ pub fn way(table: &Table, column: &Column) -> Option<Way> {
             | "guidance" | "seed" | "ancestors" | "kept_ms" | "private",
         ) => ORDERED,
         ("person", "kept_ms") | ("picture", "favourite" | "ends_ms") => Way::Page("/pictures"),
-        ("restriction", "mode") => Way::Page("/account/restriction"),
+        ("restriction", "mode" | "contest") => Way::Page("/account/restriction"),
         ("request", "kind" | "address" | "words") => ASKED,
         ("ticket", _) | ("ticket_message", "words") | ("ticket_file", "picture") => WRITTEN,
         ("consent", "purpose" | "decision") | ("preference", _) => Way::Page("/account/choices"),

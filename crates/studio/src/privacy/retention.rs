@@ -5,6 +5,7 @@ use std::time::Duration;
 use db::on;
 
 use super::inventory::{Kept, Limit, TABLES};
+use super::restriction::child;
 use super::{export, keeping, traces};
 use crate::accounts::idle;
 use crate::jobs::worker::Stop;
@@ -81,6 +82,9 @@ pub async fn keep_sweeping(studio: Studio, stop: Stop) {
         }
         if let Err(error) = idle::look(&studio).await {
             tracing::error!(%error, "accounts that nobody uses could not be looked at; trying again later");
+        }
+        if let Err(error) = child::erase_due(&studio).await {
+            tracing::error!(%error, "accounts of children could not be erased; trying again later");
         }
         if let Err(error) = support::close_silent(&studio).await {
             tracing::error!(%error, "tickets that were answered could not be closed; trying again later");

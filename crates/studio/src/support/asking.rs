@@ -146,8 +146,9 @@ async fn write(
     let now = studio.clock.now();
     let number = TicketId::new(now, &studio.randomness);
     let id = number.to_string();
-    // Of several that wait, only the first is told: whoever answers finds the others beside it.
-    let is_first = waiting_in(tx).await? == 0;
+    // Of several that wait, only the first is told: whoever answers finds the others beside it. A child
+    // can't wait.
+    let is_told = waiting_in(tx).await? == 0 || question.about == About::Child;
     let cipher = studio.keys.of_whom(person).await?;
     let subject = cipher.seal(SUBJECT, &id, question.subject);
     let address = address.map(|address| cipher.seal(ADDRESS, &id, address.expose()));
@@ -176,7 +177,7 @@ async fn write(
         files,
     )
     .await?;
-    if is_first {
+    if is_told {
         let letter = Letter::TicketArrived { ticket: id };
         tell_readers(studio, tx, Purpose::Support, person, &letter).await?;
     }

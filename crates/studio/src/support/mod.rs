@@ -46,16 +46,19 @@ pub enum About {
     Account,
     Fault,
     Feedback,
+    /// That somebody who uses the service is too young for it.
+    Child,
     Other,
 }
 
 impl About {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Drawing,
         Self::Credits,
         Self::Account,
         Self::Fault,
         Self::Feedback,
+        Self::Child,
         Self::Other,
     ];
 
@@ -67,6 +70,7 @@ impl About {
             Self::Account => "account",
             Self::Fault => "fault",
             Self::Feedback => "feedback",
+            Self::Child => "child",
             Self::Other => "other",
         }
     }

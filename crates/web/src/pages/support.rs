@@ -101,6 +101,7 @@ pub(super) fn about(about: About) -> &'static str {
         About::Account => &words.about_account,
         About::Fault => &words.about_fault,
         About::Feedback => &words.about_feedback,
+        About::Child => &words.about_child,
         About::Other => &words.about_other,
     }
 }

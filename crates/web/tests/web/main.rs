@@ -5,6 +5,7 @@ mod accounts;
 mod authenticator;
 mod bad_input;
 mod browser;
+mod children;
 mod choices;
 mod consent;
 mod contract;

@@ -143,6 +143,8 @@ pub enum AskedBy {
     Operator,
     /// Nobody: the account was not used for long, and its person was told twice.
     Idle,
+    /// Nobody: it became known that the person is too young.
+    Age,
     /// A backup was put back that is older than the erasure.
     Restoration,
 }
@@ -155,6 +157,7 @@ impl AskedBy {
             Self::Local => "local",
             Self::Operator => "operator",
             Self::Idle => "idle",
+            Self::Age => "age",
             Self::Restoration => "restoration",
         }
     }

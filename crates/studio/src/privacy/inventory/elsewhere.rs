@@ -195,7 +195,7 @@ pub const ELSEWHERE: &[Spot] = &[
     ),
     told(
         "person",
-        "to those who run the house: the number of a person whose account is tried",
+        "to those who run the house: the number of a person whose account is tried, or who says that they are old enough",
         UniqueId,
     ),
     told(

@@ -18,6 +18,13 @@ pub(super) const RESTRICTION: Table = Table {
         datum("reason", "why, where it was not you", Behavior, Operator).sealed(),
         used("since_ms", "since when", Behavior),
         used("lift_ms", "until when, where that is known", Behavior),
+        used(
+            "erase_ms",
+            "when it is erased, where you are too young for this house",
+            Behavior,
+        ),
+        given("contest", "what you say against that", Content).sealed(),
+        used("contested_ms", "when you said it", Behavior),
     ],
 };
 

@@ -4,13 +4,14 @@
 //! Architecture invariant: the mode is read with whoever asks, for every request, and by whatever works
 //! in the background, in the statement that finds its work. Nothing remembers it.
 
+pub mod child;
 mod operation;
 
 use std::time::Duration;
 
 use db::{Tx, on};
 use domain::clock::Moment;
-use domain::ids::PersonId;
+use domain::ids::{JobId, PersonId};
 use serde_json::json;
 
 pub use operation::{Mode, Operation};
@@ -49,6 +50,10 @@ pub enum RestrictError {
     Held,
     #[error("Say why, in at most {MAX_REASON_CHARS} characters: the person reads it.")]
     Reason,
+    #[error(
+        "This account is locked because its person is too young for this house. What can be done about that stands at /account/restriction; those who run the house weigh it at /desk/children."
+    )]
+    Minor,
     #[error("This account is not restricted.")]
     Open,
     #[error(transparent)]
@@ -124,19 +129,44 @@ async fn begin(
     mode: Mode,
     reason: Option<&str>,
 ) -> Result<(), Failure> {
+    let mut tx = studio.db.write().await?;
+    let Some(cancelled) = begin_in(studio, &mut tx, person, mode, reason).await? else {
+        return Ok(());
+    };
+    tell(studio, &mut tx, person, &Letter::Restricted).await?;
+    tx.commit().await?;
+    for job in cancelled {
+        studio.board.cancel(job);
+    }
+    studio.board.announce();
+    Ok(())
+}
+
+/// Gives the orders that are cancelled by it; `None` where nothing changes.
+async fn begin_in(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+    mode: Mode,
+    reason: Option<&str>,
+) -> Result<Option<Vec<JobId>>, Failure> {
     let id = person.to_string();
     let now = studio.clock.now();
     let cipher = studio.keys.of(person).await?;
     let sealed = reason.map(|reason| cipher.seal(REASON, &id, reason));
-    let mut tx = studio.db.write().await?;
     // Whoever orders holds the same lock: no order slips in between.
-    line::lock(&mut tx, person).await?;
-    // What the house decided stays as it is, whatever the person sets.
+    line::lock(tx, person).await?;
+    // What the house decided stays as it is, whatever the person sets; and a child's account is a child's.
     let statement = match mode {
+        Mode::Minor => {
+            "INSERT INTO restriction (person_id, mode, reason, since_ms) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (person_id) DO UPDATE SET mode = excluded.mode, reason = excluded.reason, \
+             since_ms = excluded.since_ms, lift_ms = NULL WHERE restriction.mode <> excluded.mode"
+        }
         Mode::Held => {
             "INSERT INTO restriction (person_id, mode, reason, since_ms) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (person_id) DO UPDATE SET mode = excluded.mode, reason = excluded.reason, \
-             lift_ms = NULL"
+             lift_ms = NULL WHERE restriction.mode <> 'minor'"
         }
         Mode::Restricted | Mode::Open => {
             "INSERT INTO restriction (person_id, mode, reason, since_ms) VALUES ($1, $2, $3, $4) \
@@ -155,17 +185,11 @@ async fn begin(
             .map(|done| done.rows_affected())
     })?;
     if changed == 0 {
-        return Ok(());
+        return Ok(None);
     }
-    let cancelled = queue::end_all(studio, &mut tx, person).await?;
-    note(studio, &mut tx, person, Kind::Restricted, mode, reason).await?;
-    tell(studio, &mut tx, person, &Letter::Restricted).await?;
-    tx.commit().await?;
-    for job in cancelled {
-        studio.board.cancel(job);
-    }
-    studio.board.announce();
-    Ok(())
+    let cancelled = queue::end_all(studio, tx, person).await?;
+    note(studio, tx, person, Kind::Restricted, mode, reason).await?;
+    Ok(Some(cancelled))
 }
 
 /// The person lifts what the person set; it holds at once.
@@ -175,6 +199,7 @@ pub async fn lift(studio: &Studio, person: PersonId) -> Result<(), RestrictError
     match mode_in(&mut tx, person).await? {
         Mode::Open => return Err(RestrictError::Open),
         Mode::Held => return Err(RestrictError::Held),
+        Mode::Minor => return Err(RestrictError::Minor),
         Mode::Restricted => {}
     }
     end(studio, &mut tx, person).await?;
@@ -191,7 +216,7 @@ pub async fn announce_lift(studio: &Studio, person: PersonId) -> Result<Moment, 
     let announced: Option<i64> = on!(tx, conn => {
         sqlx::query_scalar(
             "UPDATE restriction SET lift_ms = $2 WHERE person_id = $1 AND lift_ms IS NULL \
-             RETURNING lift_ms",
+             AND mode <> 'minor' RETURNING lift_ms",
         )
         .bind(person.to_string())
         .bind(lifts.as_millis())
@@ -199,6 +224,9 @@ pub async fn announce_lift(studio: &Studio, person: PersonId) -> Result<Moment, 
         .await
     })?;
     if announced.is_none() {
+        if mode_in(&mut tx, person).await? == Mode::Minor {
+            return Err(RestrictError::Minor);
+        }
         drop(tx);
         let known = of(studio, person).await?.and_then(|found| found.lifts);
         return known.ok_or(RestrictError::Open);
@@ -261,6 +289,15 @@ pub async fn keep_lifting(studio: Studio, stop: Stop) {
 }
 
 async fn end(studio: &Studio, tx: &mut Tx, person: PersonId) -> Result<(), Failure> {
+    end_for(studio, tx, person, None).await
+}
+
+async fn end_for(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+    reason: Option<&str>,
+) -> Result<(), Failure> {
     let former = mode_in(tx, person).await?;
     on!(tx, conn => {
         sqlx::query("DELETE FROM restriction WHERE person_id = $1")
@@ -269,7 +306,7 @@ async fn end(studio: &Studio, tx: &mut Tx, person: PersonId) -> Result<(), Failu
             .await
             .map(|done| done.rows_affected())
     })?;
-    note(studio, tx, person, Kind::RestrictionLifted, former, None).await
+    note(studio, tx, person, Kind::RestrictionLifted, former, reason).await
 }
 
 async fn note(

@@ -87,7 +87,6 @@ impl Operation {
                 | Self::Secure
                 | Self::ReadOwn
                 | Self::TakeAlong
-                | Self::Correct
                 | Self::Erase
                 | Self::ExerciseRight
                 | Self::FollowOrder
@@ -96,8 +95,11 @@ impl Operation {
                 | Self::SweepTraces
                 | Self::KeepBooks
                 | Self::Log,
-                Mode::Open | Mode::Restricted | Mode::Held,
+                Mode::Open | Mode::Restricted | Mode::Held | Mode::Minor,
             ) => true,
+            // A child's account is used for nothing, and what it holds ends no later than else.
+            (Self::Correct, mode) => !matches!(mode, Mode::Minor),
+            (Self::SweepContent, mode) => matches!(mode, Mode::Open | Mode::Minor),
             (
                 Self::MakeKey
                 | Self::Order
@@ -105,8 +107,7 @@ impl Operation {
                 | Self::Arrange
                 | Self::WriteOtherLetter
                 | Self::Personalise
-                | Self::Analyse
-                | Self::SweepContent,
+                | Self::Analyse,
                 Mode::Open,
             ) => true,
             (
@@ -116,9 +117,8 @@ impl Operation {
                 | Self::Arrange
                 | Self::WriteOtherLetter
                 | Self::Personalise
-                | Self::Analyse
-                | Self::SweepContent,
-                Mode::Restricted | Mode::Held,
+                | Self::Analyse,
+                Mode::Restricted | Mode::Held | Mode::Minor,
             ) => false,
         }
     }
@@ -149,10 +149,12 @@ pub enum Mode {
     Restricted,
     /// Those who run the house decided so, for a reason that the person reads.
     Held,
+    /// The person is younger than the house lets in: it is kept until it is erased.
+    Minor,
 }
 
 impl Mode {
-    pub const ALL: [Self; 3] = [Self::Open, Self::Restricted, Self::Held];
+    pub const ALL: [Self; 4] = [Self::Open, Self::Restricted, Self::Held, Self::Minor];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -160,6 +162,7 @@ impl Mode {
             Self::Open => "open",
             Self::Restricted => "restricted",
             Self::Held => "held",
+            Self::Minor => "minor",
         }
     }
 
@@ -191,10 +194,21 @@ mod tests {
                 let is_refused = refused.contains(&format!("{operation:?}").as_str());
                 assert_eq!(operation.is_done_in(mode), !is_refused, "{operation:?}");
             }
+            let of_a_child = format!("{operation:?}");
+            let is_refused = match of_a_child.as_str() {
+                "Correct" => true,
+                "SweepContent" => false,
+                name => refused.contains(&name),
+            };
+            assert_eq!(
+                operation.is_done_in(Mode::Minor),
+                !is_refused,
+                "{operation:?}"
+            );
         }
         assert_eq!(
             Operation::Draw.is_refused_to("job.person_id"),
-            "job.person_id IN (SELECT person_id FROM restriction WHERE mode IN ('restricted', 'held'))"
+            "job.person_id IN (SELECT person_id FROM restriction WHERE mode IN ('restricted', 'held', 'minor'))"
         );
         assert!(Operation::Log.is_refused_to("id").ends_with("IN (''))"));
     }

@@ -245,7 +245,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             "Restriction",
             whole_object(json!({
                 "object": { "const": "restriction" },
-                "mode": { "type": "string", "enum": Mode::ALL.map(Mode::name), "description": "open: it is not restricted; restricted: you wanted it so; held: those who run the house did." },
+                "mode": { "type": "string", "enum": Mode::ALL.map(Mode::name), "description": "open: it is not restricted; restricted: you wanted it so; held: those who run the house did; minor: you are too young for this house, and it is erased within three days." },
                 "reason": { "type": ["string", "null"], "description": "Why, where it was not you." },
                 "since": { "type": ["integer", "null"] },
                 "lifts_at": { "type": ["integer", "null"], "description": "When it will be lifted, where that was announced to you." },

@@ -1,6 +1,7 @@
 //! A person's account: who they are here, how they sign in, where they are signed in, and the keys
 //! of their programs.
 
+mod child;
 mod choices;
 mod codes;
 mod confirm;
@@ -18,6 +19,7 @@ mod restriction;
 mod security;
 mod sessions;
 
+pub(crate) use child::problem as child_problem;
 pub(crate) use choices::{means as consent_means, problem as consent_problem};
 pub(crate) use delete::problem as erase_problem;
 pub(super) use delete::{files, size};
@@ -58,6 +60,7 @@ pub(super) fn routes() -> Router<Site> {
         .route("/account/data", get(data::show).post(data::take))
         .route("/account/data/export/{id}", get(data::fetch))
         .route("/account/notices", get(notices::show).post(notices::read))
+        .route("/account/child", get(child::show).post(child::act))
         .route("/account/requests", get(requests::show).post(requests::ask))
         .route("/account/requests/withdraw", post(requests::withdraw))
         .route(

@@ -9,7 +9,7 @@ use studio::privacy::restriction::{self, Mode, RestrictError, Restriction};
 
 use super::super::sent::Sent;
 use super::super::{Frame, Shown, onward, render};
-use super::confirm;
+use super::{child, confirm};
 use crate::Site;
 use crate::caller::Asker;
 use crate::problem::Problem;
@@ -58,6 +58,9 @@ async fn page(site: &Site, known: &Known, mistake: Option<String>) -> Result<Res
 }
 
 pub(super) async fn show(State(site): State<Site>, Asker(known): Asker) -> Result<Response, Shown> {
+    if known.mode == Mode::Minor {
+        return child::page(&site, &known, "", None).await;
+    }
     page(&site, &known, None).await
 }
 
@@ -87,7 +90,9 @@ pub(super) async fn set(
 pub(crate) fn problem(error: RestrictError) -> Problem {
     let message = error.to_string();
     match error {
-        RestrictError::Held => Problem::new(StatusCode::CONFLICT, "held", message),
+        RestrictError::Held | RestrictError::Minor => {
+            Problem::new(StatusCode::CONFLICT, "held", message)
+        }
         RestrictError::Reason => Problem::field("reason", "invalid_value", message),
         RestrictError::Open => Problem::new(StatusCode::CONFLICT, "not_restricted", message),
         RestrictError::Failure(failure) => failure.into(),

@@ -1,5 +1,6 @@
 //! The desk of those who run the house: what there is to do, and what they are on duty for.
 
+mod children;
 mod duties;
 mod holds;
 mod policies;
@@ -19,6 +20,7 @@ use domain::clock::Moment;
 use domain::role::Role;
 use studio::Failure;
 use studio::privacy::inventory::Purpose;
+use studio::privacy::restriction::child;
 use studio::privacy::{audit, duty};
 
 use super::{Frame, Shown, ok};
@@ -46,6 +48,7 @@ pub(super) fn routes() -> Router<Site> {
             get(support::show).post(support::answer),
         )
         .route("/desk/support/{id}/files/{file}", get(support::file))
+        .route("/desk/children", get(children::list).post(children::act))
         .route("/desk/holds", get(holds::list))
         .route("/desk/holds/{id}/release", post(holds::release))
         .route("/desk/policies", get(policies::show))
@@ -72,6 +75,7 @@ pub(super) fn tabs(role: Role, here: &str) -> Vec<Tab> {
         ("/desk/duties", &t.duties, true),
         ("/desk/support", &texts.desk_support.title, helps),
         ("/desk/requests", &t.requests, answers),
+        ("/desk/children", &texts.desk_children.title, answers),
         ("/desk/holds", &t.holds, answers),
         ("/letters", &t.letters, writes),
         ("/credits/grants", &t.credits, role == Role::Operator),
@@ -116,6 +120,8 @@ struct DeskPage {
     audit: Option<(bool, String)>,
     /// Questions to the support that wait.
     questions: u64,
+    /// Accounts of children that are locked.
+    children: u64,
     answers: bool,
     helps: bool,
     oversees: bool,
@@ -152,6 +158,7 @@ async fn show(State(site): State<Site>, Asker(known): Asker) -> Result<Response,
             .collect(),
         audit: report.as_deref().and_then(promises::verdict),
         questions: studio::support::waiting(studio).await?,
+        children: child::count(studio).await?,
         helps: Purpose::Support.readers().contains(&known.role),
         answers: Purpose::Rights.readers().contains(&known.role),
         oversees: duty::oversees(known.role),
