@@ -76,7 +76,7 @@ for (const screen of Object.keys(SCREENS)) {
       await looked(child.page, screen, theme, "locked");
       await child.page.getByLabel(/Say why, once/).fill("I am forty, and a teacher.");
       await child.page.getByRole("button", { name: "I am old enough" }).click();
-      await child.page.getByText("somebody reads it before anything is deleted").waitFor();
+      await child.page.getByText("were told to decide").waitFor();
       await looked(child.page, screen, theme, "contested");
       await staff.page.goto("/desk/children");
       const one = staff.page.locator("article").filter({ hasText: "I am forty, and a teacher." });
