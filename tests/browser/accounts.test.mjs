@@ -131,6 +131,13 @@ for (const screen of Object.keys(SCREENS)) {
       await look("/desk/duties", "desk-duties");
       await look("/desk/requests", "desk-requests");
       await look("/desk/holds", "desk-holds");
+      await look("/desk/disclosures", "desk-disclosures");
+      await page.getByText("Enter a request").click();
+      await look(null, "desk-disclosures-form");
+      await look("/desk/breaches", "desk-breaches");
+      await page.getByText("Enter a breach").click();
+      await look(null, "desk-breaches-form");
+      await look("/trust", "trust");
       await look("/desk/recipients", "desk-recipients");
       await look("/desk/promises", "desk-promises");
       await look("/letters", "letters");

@@ -5,6 +5,7 @@
 //! many there are (mutant schemata: Untch, Offutt and Harrold, 1993). Without the variable the copy
 //! behaves as the original, and every test that is named here must pass; with it, that one must fail.
 
+mod authorities;
 mod coming;
 mod help;
 mod list;
@@ -44,6 +45,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
         staff::MUTANTS,
         told::TOLD,
         help::MUTANTS,
+        authorities::MUTANTS,
     ];
     lists.into_iter().flatten()
 }

@@ -29,6 +29,8 @@ use studio::privacy::export::{self, By};
 use studio::privacy::looking::Staff;
 use studio::privacy::restriction;
 
+use crate::breaches::{self, BreachCommand};
+use crate::disclosures::{self, DisclosureCommand};
 use crate::holds::{self, HoldCommand};
 use crate::invite::invite;
 use crate::news::{self, NewsCommand};
@@ -43,6 +45,12 @@ pub(crate) enum AdminCommand {
     /// Legal holds: keep something of somebody for a while because a law or a court wants it
     #[command(subcommand)]
     Hold(HoldCommand),
+    /// What authorities ask for of people: list it, hand out what two people agreed to
+    #[command(subcommand)]
+    Disclosure(DisclosureCommand),
+    /// Breaches: list them, write the text for the authority
+    #[command(subcommand)]
+    Breach(BreachCommand),
     /// Credits: give some to somebody, check the books
     #[command(subcommand)]
     Credits(CreditsCommand),
@@ -240,6 +248,8 @@ pub(crate) fn run(command: &AdminCommand, place: &Place) -> Result<ExitCode> {
             AdminCommand::Request(command) => requests::run(&studio, command).await,
             AdminCommand::News(command) => news::run(&studio, command).await,
             AdminCommand::Hold(command) => holds::run(&studio, command).await,
+            AdminCommand::Disclosure(command) => disclosures::run(&studio, command).await,
+            AdminCommand::Breach(command) => breaches::run(&studio, command).await,
         };
         studio.db.close().await;
         studio.keys.close().await;

@@ -4,6 +4,8 @@
 mod admin;
 mod audit;
 mod backup;
+mod breaches;
+mod disclosures;
 mod draw;
 mod holds;
 mod import;

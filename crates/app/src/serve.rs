@@ -26,7 +26,9 @@ use studio::jobs::worker::{self, Stop};
 use studio::letters::{self, Letter, Words};
 use studio::privacy::log::witness::asking;
 use studio::privacy::policies as told;
-use studio::privacy::{audit, erasure, keeping, log, requests, restriction, retention, traces};
+use studio::privacy::{
+    audit, breaches, disclosures, erasure, keeping, log, requests, restriction, retention, traces,
+};
 use studio::visits;
 use tokio::net::TcpSocket;
 use tracing_subscriber::EnvFilter;
@@ -239,6 +241,8 @@ async fn serve(args: &ServeArgs, place: &Place, files: Option<LogFiles>) -> anyh
     tokio::spawn(keeping::keep_sweeping(studio.clone(), stop.clone()));
     tokio::spawn(restriction::keep_lifting(studio.clone(), stop.clone()));
     tokio::spawn(requests::keep_watching(studio.clone(), stop.clone()));
+    tokio::spawn(disclosures::keep_watching(studio.clone(), stop.clone()));
+    tokio::spawn(breaches::keep_watching(studio.clone(), stop.clone()));
     tokio::spawn(told::keep_telling(studio.clone(), stop.clone()));
     tokio::spawn(audit::keep_auditing(studio.clone(), stop.clone()));
     let witnesses = args.witnesses.asked(&studio.recipients)?;

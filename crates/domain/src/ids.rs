@@ -137,6 +137,10 @@ ids! {
     MessageId = "mes_";
     /// One picture that somebody sent with a message.
     AttachmentId = "att_";
+    /// What an authority asked for of one person.
+    DisclosureId = "dsc_";
+    /// One breach of what protects people's data.
+    BreachId = "bre_";
     /// News that go to whoever wants them.
     NewsId = "nws_";
 }

@@ -111,6 +111,26 @@ pub fn write(letter: &Letter, home: &str) -> Written {
         }
         Letter::TicketClosed { text, .. } => words.body.fill(text.as_str()),
         Letter::TicketArrived { ticket } => words.body.fill_two(home, ticket.as_str()),
+        Letter::Disclosed {
+            authority,
+            text,
+            at_ms,
+        } => {
+            let at = t.exact(Moment::from_millis(*at_ms));
+            let law = text.lines().next().unwrap_or_default();
+            words.body.fill_all(&[law, authority, &at, text])
+        }
+        Letter::DisclosureAsked { request } => words.body.fill_all(&[home, request]),
+        Letter::DisclosureUnreviewed { request, at_ms }
+        | Letter::BreachNoted { request, at_ms }
+        | Letter::BreachOverdue { request, at_ms } => {
+            let at = t.exact(Moment::from_millis(*at_ms));
+            words.body.fill_all(&[home, request, &at])
+        }
+        Letter::Breach { text, at_ms } => {
+            let at = t.exact(Moment::from_millis(*at_ms));
+            words.body.fill_all(&[home, &at, text])
+        }
         Letter::RestrictionEnds { at_ms } => {
             let at = t.exact(Moment::from_millis(*at_ms));
             words.body.fill_two(&at, home)
@@ -208,6 +228,18 @@ fn words<'a>(t: &'static Texts, letter: &'a Letter) -> (&'static LetterText, Opt
         Letter::NewsConfirm { token } => (&all.news_confirm, at("news/confirm", token)),
         Letter::RequestArrived { .. } => (&all.request_arrived, None),
         Letter::RequestOverdue { .. } => (&all.request_overdue, None),
+        Letter::Disclosed { .. } => (&all.disclosed, here("/account/log")),
+        Letter::DisclosureAsked { request } => {
+            (&all.disclosure_asked, at("desk/disclosures", request))
+        }
+        Letter::DisclosureUnreviewed { request, .. } => {
+            (&all.disclosure_unreviewed, at("desk/disclosures", request))
+        }
+        Letter::Breach { .. } => (&all.breach, here("/account/log")),
+        Letter::BreachNoted { request, .. } => (&all.breach_noted, at("desk/breaches", request)),
+        Letter::BreachOverdue { request, .. } => {
+            (&all.breach_overdue, at("desk/breaches", request))
+        }
         Letter::DutyAsked { .. } => (&all.duty_asked, here("/desk/duties")),
         Letter::DutyAgreed { .. } => (&all.duty_agreed, here("/desk/duties")),
         Letter::DutyUnusual { .. } => (&all.duty_unusual, here("/desk/duties")),

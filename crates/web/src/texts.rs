@@ -2,7 +2,8 @@
 //! `texts/en-people.toml` for accounts and letters, `texts/en-forgetting.toml` for what is deleted,
 //! `texts/en-rights.toml` for what people can ask for, `texts/en-choices.toml` for what they choose,
 //! `texts/en-visits.toml` for what is counted, `texts/en-desk.toml` for those who run the house,
-//! `texts/en-policies.toml` for the versions of the notice, `texts/en-support.toml` for help.
+//! `texts/en-policies.toml` for the versions of the notice, `texts/en-support.toml` for help,
+//! `texts/en-authorities.toml` for what authorities ask for, and for breaches.
 
 use std::borrow::Borrow;
 use std::fmt::Display;
@@ -23,6 +24,7 @@ const CATALOGUE: &str = concat!(
     include_str!("../texts/en-desk.toml"),
     include_str!("../texts/en-policies.toml"),
     include_str!("../texts/en-support.toml"),
+    include_str!("../texts/en-authorities.toml"),
 );
 
 static ENGLISH: LazyLock<Texts> =
@@ -128,6 +130,8 @@ pub(crate) struct Texts {
     pub(crate) desk_support: DeskSupport,
     pub(crate) children: Children,
     pub(crate) desk_children: DeskChildren,
+    pub(crate) disclosures: Disclosures,
+    pub(crate) breaches: Breaches,
     pub(crate) desk: Desk,
     pub(crate) policies: Policies,
     pub(crate) desk_policies: DeskPolicies,
@@ -357,6 +361,25 @@ texts! {
         String: title lead none waiting they is_closed answer_what answer_do close_do;
         Pattern: from_account from_mailbox;
     }
+    Disclosures {
+        String: title lead none new new_what address address_hint authority law law_hint reference scope
+            scope_hint from until gag gag_hint emergency emergency_hint enter state_received
+            state_approved state_refused state_disclosed path_order path_emergency of of_nobody by_law
+            number fields span span_all received gagged agreed danger why_refused review review_right
+            review_wrong open approve approve_what refuse refuse_what package package_what
+            review_do_right review_do_wrong review_what overdue public public_lead public_entries told_free;
+        Pattern: told_after told_at agreed_of from_until review_due public_times;
+        Plural: people;
+    }
+    Breaches {
+        String: title lead none new what nature nature_confidentiality nature_integrity
+            nature_availability classes consequences measures risk risk_none risk_some risk_high began
+            until noticed enter save open due overdue reported closed is_open people find find_what
+            by_everyone by_kept by_signed_in by_taken_along by_looked_at by_address by_table find_do
+            tell tell_what tell_do report report_late report_do notice close facts procedure;
+        Pattern: found;
+        List: procedure_what;
+    }
     Letters {
         String: title heading lead none waiting sent failed gone closing;
     }
@@ -367,6 +390,7 @@ texts! {
             restriction_ends request_confirm request_received request_extended request_answered
             request_refused request_arrived request_overdue duty_asked
             duty_agreed duty_unusual child_locked child_unlocked child_contested ticket_confirm ticket_opened ticket_answered ticket_closed
+            disclosed disclosure_asked disclosure_unreviewed breach breach_noted breach_overdue
             ticket_arrived policy_changes news_confirm news;
     }
 }

@@ -46,6 +46,12 @@ pub(super) const KINDS: &[&str] = &[
     "ticket_answered",
     "ticket_closed",
     "ticket_arrived",
+    "disclosed",
+    "disclosure_asked",
+    "disclosure_unreviewed",
+    "breach",
+    "breach_noted",
+    "breach_overdue",
     "news_confirm",
     "policy_changes",
     "news",
@@ -206,6 +212,36 @@ pub enum Letter {
     TicketArrived {
         ticket: String,
     },
+    /// Something of theirs was handed out to an authority.
+    Disclosed {
+        authority: String,
+        text: String,
+        at_ms: i64,
+    },
+    /// To those who run the house: an authority asks for something.
+    DisclosureAsked {
+        request: String,
+    },
+    /// To those who run the house: nobody looked again at an emergency, due then.
+    DisclosureUnreviewed {
+        request: String,
+        at_ms: i64,
+    },
+    /// A breach concerns them.
+    Breach {
+        text: String,
+        at_ms: i64,
+    },
+    /// To those who run the house: a breach is to be reported until then.
+    BreachNoted {
+        request: String,
+        at_ms: i64,
+    },
+    /// To those who run the house: a breach was not reported in time.
+    BreachOverdue {
+        request: String,
+        at_ms: i64,
+    },
     /// Asks whether it was them who wants news.
     NewsConfirm {
         token: String,
@@ -266,6 +302,12 @@ impl Letter {
             Self::TicketAnswered { .. } => "ticket_answered",
             Self::TicketClosed { .. } => "ticket_closed",
             Self::TicketArrived { .. } => "ticket_arrived",
+            Self::Disclosed { .. } => "disclosed",
+            Self::DisclosureAsked { .. } => "disclosure_asked",
+            Self::DisclosureUnreviewed { .. } => "disclosure_unreviewed",
+            Self::Breach { .. } => "breach",
+            Self::BreachNoted { .. } => "breach_noted",
+            Self::BreachOverdue { .. } => "breach_overdue",
             Self::NewsConfirm { .. } => "news_confirm",
             Self::PolicyChanges { .. } => "policy_changes",
             Self::News { .. } => "news",
@@ -322,6 +364,12 @@ impl Letter {
             | Self::TicketAnswered { .. }
             | Self::TicketClosed { .. }
             | Self::TicketArrived { .. }
+            | Self::Disclosed { .. }
+            | Self::DisclosureAsked { .. }
+            | Self::DisclosureUnreviewed { .. }
+            | Self::Breach { .. }
+            | Self::BreachNoted { .. }
+            | Self::BreachOverdue { .. }
             | Self::PolicyChanges { .. } => Operation::WriteNeededLetter,
             Self::NewsConfirm { .. } | Self::News { .. } => Operation::WriteOtherLetter,
         }

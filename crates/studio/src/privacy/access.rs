@@ -62,6 +62,10 @@ pub(super) fn whose_to_tell(now: Moment, table: &Table) -> String {
         "legal_hold" => {
             format!("{whose} AND told_from_ms <= {}", now.as_millis())
         }
+        "disclosure" => format!(
+            "{whose} AND (gag_until_ms IS NULL OR gag_until_ms <= {})",
+            now.as_millis()
+        ),
         _ => whose,
     }
 }

@@ -14,7 +14,9 @@ use super::log::checkpoint::Checkpoint;
 use super::log::witness::asking;
 use super::log::{self, Event, Kind};
 use super::restriction::child;
-use super::{canonical, fence, keeping, keys, notice, policies, requests, retention};
+use super::{
+    breaches, canonical, disclosures, fence, keeping, keys, notice, policies, requests, retention,
+};
 use crate::credits::ledger;
 use crate::jobs::worker::Stop;
 use crate::{Failure, Studio};
@@ -123,6 +125,16 @@ pub async fn run(studio: &Studio, brought: &[Checkpoint]) -> Result<Report, Fail
             "{children} accounts of children are there for more than three days: /desk/children"
         )
     });
+    let unreviewed = disclosures::overdue(studio).await?;
+    let unreviewed = (unreviewed > 0).then(|| {
+        format!("{unreviewed} emergencies were not looked at again: pinhole admin disclosure list")
+    });
+    let untold = disclosures::untold(studio).await?;
+    let untold = (untold > 0)
+        .then(|| format!("{untold} people were not told what was handed out of theirs"));
+    let unreported = breaches::overdue(studio).await?;
+    let unreported = (unreported > 0)
+        .then(|| format!("{unreported} breaches were not reported: pinhole admin breach list"));
     let gaps = match fence::check(studio).await {
         Ok(()) => Vec::new(),
         Err(fence::FenceError::Gaps(gaps)) => gaps.iter().map(ToString::to_string).collect(),
@@ -168,6 +180,18 @@ pub async fn run(studio: &Studio, brought: &[Checkpoint]) -> Result<Report, Fail
             shows: "Whoever is known to be too young for this house is forgotten within three days.",
             promises: &["CHD-02"],
             wrong: children.into_iter().collect(),
+        },
+        Check {
+            name: "disclosures",
+            shows: "What was handed out in an emergency was looked at again within seven days, and whoever may know of theirs was told.",
+            promises: &["LEG-01", "LEG-02"],
+            wrong: unreviewed.into_iter().chain(untold).collect(),
+        },
+        Check {
+            name: "breaches",
+            shows: "Each breach that puts people at risk was reported within 72 hours.",
+            promises: &["SEC-08", "X-03"],
+            wrong: unreported.into_iter().collect(),
         },
         Check {
             name: "books",

@@ -27,9 +27,12 @@ impl Purpose {
             Self::Account | Self::Credits | Self::Support => &[Role::Support, Role::Operator],
             // Of the last one only the log of the program, on the machine itself.
             Self::Mail | Self::Fairness | Self::Operation => &[Role::Operator],
-            Self::Rights | Self::Law | Self::Access | Self::Oversight => {
-                &[Role::PrivacyOfficer, Role::Operator]
-            }
+            Self::Rights
+            | Self::Law
+            | Self::Access
+            | Self::Oversight
+            | Self::Disclosure
+            | Self::Breaches => &[Role::PrivacyOfficer, Role::Operator],
             Self::Drawing
             | Self::Repeats
             | Self::Security
@@ -418,6 +421,8 @@ mod tests {
                     Purpose::Law,
                     Purpose::Access,
                     Purpose::Oversight,
+                    Purpose::Disclosure,
+                    Purpose::Breaches,
                 ],
                 Role::Operator => &[
                     Purpose::Account,
@@ -429,6 +434,8 @@ mod tests {
                     Purpose::Law,
                     Purpose::Access,
                     Purpose::Oversight,
+                    Purpose::Disclosure,
+                    Purpose::Breaches,
                     Purpose::Support,
                 ],
             }

@@ -25,6 +25,8 @@ pub mod export;
 
 pub mod import;
 
+pub mod breaches;
+pub mod disclosures;
 pub mod holds;
 
 pub mod retention;

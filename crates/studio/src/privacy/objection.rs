@@ -64,7 +64,9 @@ impl Purpose {
             | Self::News
             | Self::Personalisation
             | Self::Oversight
-            | Self::Support => None,
+            | Self::Support
+            | Self::Disclosure
+            | Self::Breaches => None,
         }
     }
 
@@ -108,6 +110,8 @@ impl Purpose {
             Self::Personalisation => "personalisation",
             Self::Analytics => "analytics",
             Self::Oversight => "oversight",
+            Self::Disclosure => "disclosure",
+            Self::Breaches => "breaches",
             Self::Support => "support",
         }
     }

@@ -116,6 +116,7 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/trust/witnessed/{name}", get(trust::witnessed))
         .route("/witness/add-checkpoint", post(witness::add))
         .route("/trust/report.json", get(trust::report))
+        .route("/trust/disclosures.json", get(trust::disclosures))
         .route("/receipts/{token}", get(receipt::show))
         .route("/.well-known/pinhole-house.json", get(receipt::house))
         .route("/.well-known/gpc.json", get(news::control))

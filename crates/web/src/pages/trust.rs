@@ -11,9 +11,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use domain::clock::Moment;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use studio::privacy::audit;
 use studio::privacy::log::witness::asking::{self, Said, Trouble};
 use studio::privacy::log::{self, proof};
+use studio::privacy::{audit, disclosures};
 
 use super::{Frame, Shown, ok};
 use crate::Site;
@@ -30,6 +30,9 @@ struct TrustPage {
     checkpoint: Option<String>,
     report: Option<Shape>,
     witnesses: Vec<Seen>,
+    /// What authorities asked for: what happened, by order and in emergencies.
+    counted: Vec<(&'static str, String)>,
+    people: String,
 }
 
 /// A witness of the log, as the page shows it.
@@ -145,7 +148,18 @@ pub(super) async fn show(
     MaybeAsker(known): MaybeAsker,
 ) -> Result<Response, Shown> {
     let report = audit::newest(&site.studio).await?;
+    let (counters, _) = disclosures::public(&site.studio).await?;
+    let lines = counters.lines.iter();
+    let people = u32::try_from(counters.people).unwrap_or(u32::MAX);
     Ok(ok(&TrustPage {
+        counted: lines
+            .map(|line| {
+                let pattern = &Texts::get().disclosures.public_times;
+                let times = pattern.fill_two(&line.orders, &line.emergencies);
+                (line.kind.words(), times)
+            })
+            .collect(),
+        people: Texts::get().disclosures.people.of(people),
         t: Texts::get(),
         frame: Frame::of(known.as_ref(), "trust"),
         public_key: BASE64.encode(site.studio.keys.public_key()),
@@ -216,6 +230,14 @@ pub(super) async fn growth(
         ));
     };
     Ok(Json(json!({ "from": from, "to": to, "proof": proof })).into_response())
+}
+
+/// How often authorities asked for something and what became of it, with each entry of the log by which
+/// anybody can count that again.
+pub(super) async fn disclosures(State(site): State<Site>) -> Result<Response, Problem> {
+    let (_, document) = disclosures::public(&site.studio).await?;
+    let headers = [(header::CACHE_CONTROL, "no-store")];
+    Ok((headers, Json(document)).into_response())
 }
 
 /// The newest report, as it was signed.

@@ -23,7 +23,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 
 /// Somebody of this role, signed in.
-async fn staff<'a>(stage: &'a Stage, address: &str, role: Role) -> Browser<'a> {
+pub(crate) async fn staff<'a>(stage: &'a Stage, address: &str, role: Role) -> Browser<'a> {
     let somebody = Browser::new(stage);
     somebody.sign_up(address).await;
     if role != Role::Person {
@@ -45,7 +45,7 @@ async fn say(somebody: &Browser<'_>, purposes: &[&str], reason: &str, minutes: &
 }
 
 /// The number of the newest request or duty that a page names.
-fn named(page: &str, lead: &str) -> String {
+pub(crate) fn named(page: &str, lead: &str) -> String {
     let after = page.split(lead).nth(1).expect("it is on the page");
     let end = after.find(['"', '/']).expect("it ends");
     after[..end].to_owned()
@@ -90,7 +90,7 @@ async fn promise_sec_04_each_role_sees_on_each_page_what_it_needs_and_nothing_el
     let stage = Stage::free().await;
     let (_operator, request) = house(&stage).await;
     let of_request = format!("/desk/requests/{request}");
-    let pages: [(&str, &[Role], &[&str]); 9] = [
+    let pages: [(&str, &[Role], &[&str]); 11] = [
         ("/desk", &[], &[]),
         ("/desk/recipients", &[], &[]),
         ("/desk/promises", &[], &[]),
@@ -110,6 +110,16 @@ async fn promise_sec_04_each_role_sees_on_each_page_what_it_needs_and_nothing_el
             "/desk/holds",
             &[Role::PrivacyOfficer, Role::Operator],
             &["mark-hold"],
+        ),
+        (
+            "/desk/disclosures",
+            &[Role::PrivacyOfficer, Role::Operator],
+            &[],
+        ),
+        (
+            "/desk/breaches",
+            &[Role::PrivacyOfficer, Role::Operator],
+            &[],
         ),
         (
             "/desk/duties",

@@ -3,7 +3,9 @@
 
 mod accounts;
 mod authenticator;
+mod authorities;
 mod bad_input;
+mod breaches;
 mod browser;
 mod children;
 mod choices;

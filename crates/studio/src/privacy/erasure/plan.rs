@@ -91,7 +91,7 @@ pub async fn preview(studio: &Studio, person: PersonId, scope: Scope) -> Result<
     let mut parts = Vec::new();
     for table in TABLES {
         // Whether there is one may be a secret.
-        if table.name == "legal_hold" && scope == Scope::Account {
+        if matches!(table.name, "legal_hold" | "disclosure") && scope == Scope::Account {
             parts.push(Part {
                 table: table.name.to_owned(),
                 rows: 0,

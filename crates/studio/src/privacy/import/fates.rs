@@ -85,6 +85,8 @@ const FATES: &[(&str, Fate)] = &[
     ("export", AFFAIRS),
     ("export_part", AFFAIRS),
     ("legal_hold", AFFAIRS),
+    ("disclosure", AFFAIRS),
+    ("breach_person", AFFAIRS),
 ];
 
 /// Every table that an archive has, with what becomes of it here.

@@ -190,7 +190,7 @@ pub const ELSEWHERE: &[Spot] = &[
     told("family", "the family of the browser that signed in", Device),
     told(
         "at_ms",
-        "when somebody signed in, or began to try passwords",
+        "when something was that a letter tells of, or until when it is to be done",
         Behavior,
     ),
     told(
@@ -219,12 +219,12 @@ pub const ELSEWHERE: &[Spot] = &[
     ),
     told(
         "text",
-        "the answer to a request of yours or of the support, or why it takes longer; or news",
+        "the answer to a request of yours or of the support, or why it takes longer; what was handed out of yours; how a breach concerns you; or news",
         Content,
     ),
     told(
         "authority",
-        "which authority hears complaints about a refusal",
+        "which authority hears complaints about a refusal, or got something of yours",
         Behavior,
     ),
     told(
@@ -234,7 +234,7 @@ pub const ELSEWHERE: &[Spot] = &[
     ),
     told(
         "request",
-        "to those who answer: the number of a request",
+        "to those who answer: the number of a request or of a breach",
         UniqueId,
     ),
 ];

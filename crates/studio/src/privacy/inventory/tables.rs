@@ -6,7 +6,7 @@ use super::Category::{
 };
 use super::Source::Operator;
 use super::{Erased, Kept, Limit, Of, Purpose, Table, datum, given, inner, made, used};
-use super::{affairs, choices, forgetting, holding, post, rights, taking};
+use super::{affairs, authorities, choices, forgetting, holding, post, rights, taking};
 use crate::accounts::{alarm, device, session};
 
 /// Every table, in the order in which a person meets them. None stands before one that its rows name:
@@ -549,6 +549,9 @@ pub const TABLES: &[Table] = &[
     forgetting::ERASURE,
     forgetting::MARK,
     holding::LEGAL_HOLD,
+    authorities::DISCLOSURE,
+    authorities::BREACH,
+    authorities::BREACH_PERSON,
     holding::RESTORATION,
     taking::EXPORT,
     taking::PART,

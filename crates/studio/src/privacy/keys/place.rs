@@ -80,6 +80,15 @@ impl Place {
         }
     }
 
+    /// What an order names and two people agreed to is read to be handed out (Art. 6(1)(c) and (d) GDPR).
+    #[must_use]
+    pub(crate) const fn to_disclose(self) -> Reading {
+        Reading {
+            place: self,
+            purpose: Purpose::Disclosure,
+        }
+    }
+
     /// Everything of a person is read to find what is to be forgotten (Art. 17 GDPR).
     #[must_use]
     pub(crate) const fn to_forget(self) -> Reading {
@@ -318,6 +327,7 @@ mod tests {
             files.retain(|name, source| source.contains(call) && !name.ends_with("keys/place.rs"));
             files.into_keys().collect()
         };
+        assert_eq!(files("to_disclose"), ["src/privacy/disclosures/package.rs"]);
         let handing = files("to_hand_out");
         let forgetting = files("to_forget");
         assert_eq!(

@@ -11,6 +11,7 @@
 
 pub mod audit;
 pub mod checkpoint;
+mod concerned;
 pub mod note;
 pub mod proof;
 mod sequence;
@@ -29,6 +30,7 @@ use super::inventory::Purpose;
 use super::keys::{KeyError, Place, Reading};
 use crate::{Failure, Studio};
 
+pub(crate) use concerned::{looked_at_by, whose};
 pub use sequence::{keep_settling, settle};
 
 const PAYLOAD: Place = Place::new("log_entry", "payload");
@@ -76,10 +78,20 @@ pub enum Kind {
     /// Staff said what they need to look at something for.
     DutyBegun,
     DutyEnded,
+    DisclosureReceived,
+    DisclosureApproved,
+    DisclosureRefused,
+    DisclosureMade,
+    DisclosureReviewed,
+    Disclosed,
+    BreachNoted,
+    BreachReported,
+    BreachClosed,
+    BreachTold,
 }
 
 impl Kind {
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 45] = [
         Self::SignedIn,
         Self::RoleChanged,
         Self::CreditsGiven,
@@ -115,6 +127,16 @@ impl Kind {
         Self::DutyAsked,
         Self::DutyBegun,
         Self::DutyEnded,
+        Self::DisclosureReceived,
+        Self::DisclosureApproved,
+        Self::DisclosureRefused,
+        Self::DisclosureMade,
+        Self::DisclosureReviewed,
+        Self::Disclosed,
+        Self::BreachNoted,
+        Self::BreachReported,
+        Self::BreachClosed,
+        Self::BreachTold,
     ];
 
     /// By which staff came to see something of somebody.
@@ -158,6 +180,16 @@ impl Kind {
             Self::DutyAsked => "duty_asked",
             Self::DutyBegun => "duty_begun",
             Self::DutyEnded => "duty_ended",
+            Self::DisclosureReceived => "disclosure_received",
+            Self::DisclosureApproved => "disclosure_approved",
+            Self::DisclosureRefused => "disclosure_refused",
+            Self::DisclosureMade => "disclosure_made",
+            Self::DisclosureReviewed => "disclosure_reviewed",
+            Self::Disclosed => "disclosed",
+            Self::BreachNoted => "breach_noted",
+            Self::BreachReported => "breach_reported",
+            Self::BreachClosed => "breach_closed",
+            Self::BreachTold => "breach_told",
         }
     }
 
@@ -200,6 +232,16 @@ impl Kind {
             Self::DutyAsked => "You asked to look at what your role does not read",
             Self::DutyBegun => "You began to look at what is kept of others",
             Self::DutyEnded => "You ended looking at what is kept of others",
+            Self::DisclosureReceived => "An authority asked for something of somebody",
+            Self::DisclosureApproved => "What an authority asked for was approved",
+            Self::DisclosureRefused => "What an authority asked for was refused",
+            Self::DisclosureMade => "Something was handed out to an authority",
+            Self::DisclosureReviewed => "What was handed out in an emergency was looked at again",
+            Self::Disclosed => "Something of yours was handed out to an authority",
+            Self::BreachNoted => "A breach was entered",
+            Self::BreachReported => "A breach was reported to the authority",
+            Self::BreachClosed => "A breach was closed",
+            Self::BreachTold => "You were told of a breach that concerns you",
         }
     }
 
@@ -244,6 +286,38 @@ pub(crate) async fn note(studio: &Studio, tx: &mut Tx, event: &Event) -> Result<
         .map(|done| done.rows_affected())
     })?;
     Ok(id)
+}
+
+/// Gives an entry that was sealed for the house to the person whom it is about: what it says, its salt and
+/// its leaf stay what they were.
+pub(crate) async fn open_to(
+    studio: &Studio,
+    tx: &mut Tx,
+    id: LogId,
+    person: PersonId,
+) -> Result<(), Failure> {
+    let row: Option<Row> = on!(tx, conn => {
+        sqlx::query_as("SELECT * FROM log_entry WHERE id = $1 AND person_id IS NULL")
+            .bind(id.to_string())
+            .fetch_optional(conn)
+            .await
+    })?;
+    let Some(row) = row else { return Ok(()) };
+    let Some(payload) = row.payload(studio).await? else {
+        return Ok(());
+    };
+    let cipher = studio.keys.of(person).await?;
+    let sealed = cipher.seal(PAYLOAD, &row.id, &payload);
+    on!(tx, conn => {
+        sqlx::query("UPDATE log_entry SET person_id = $2, payload = $3 WHERE id = $1")
+            .bind(&row.id)
+            .bind(person.to_string())
+            .bind(sealed.as_str())
+            .execute(conn)
+            .await
+            .map(|done| done.rows_affected())
+    })?;
+    Ok(())
 }
 
 /// As [`note`], where nothing else is written.

@@ -124,6 +124,36 @@ pub(crate) async fn some_of(
         .fetch_all(conn)
         .await
     })?;
+    proven(studio, tx, rows, size).await
+}
+
+/// Every entry of the house of these kinds, in the same way.
+pub(crate) async fn all_of_house(
+    studio: &Studio,
+    tx: &mut db::Tx,
+    kinds: &[Kind],
+    size: u64,
+) -> Result<Vec<Proven>, Failure> {
+    let names: Vec<String> = kinds
+        .iter()
+        .map(|kind| format!("'{}'", kind.name()))
+        .collect();
+    let statement = format!(
+        "SELECT * FROM log_entry WHERE kind IN ({}) AND person_id IS NULL ORDER BY id",
+        names.join(", ")
+    );
+    let rows: Vec<Row> = on!(tx, conn => {
+        sqlx::query_as(sqlx::AssertSqlSafe(statement)).fetch_all(conn).await
+    })?;
+    proven(studio, tx, rows, size).await
+}
+
+async fn proven(
+    studio: &Studio,
+    tx: &mut db::Tx,
+    rows: Vec<Row>,
+    size: u64,
+) -> Result<Vec<Proven>, Failure> {
     let placed = |row: &Row| {
         let position = row.position.map(i64::unsigned_abs);
         position.filter(|position| *position < size)
@@ -139,7 +169,7 @@ pub(crate) async fn some_of(
         .flat_map(|span| span.nodes())
         .collect();
     let known = nodes(tx, wanted.into_iter()).await?;
-    let mut proven = Vec::new();
+    let mut all = Vec::new();
     for (row, spans) in rows.into_iter().zip(spans) {
         let path = |spans: Vec<Span>| {
             let hashes = spans
@@ -151,7 +181,7 @@ pub(crate) async fn some_of(
             Ok::<Vec<String>, Failure>(hashes.iter().map(hex).collect())
         };
         let path = spans.map(path).transpose()?;
-        proven.push(Proven {
+        all.push(Proven {
             kind: Kind::named(&row.kind)?,
             time_ms: row.created_ms,
             leaf: row.leaf(),
@@ -160,7 +190,7 @@ pub(crate) async fn some_of(
             id: row.id,
         });
     }
-    Ok(proven)
+    Ok(all)
 }
 
 /// Proves that the log of `later` leaves begins with that of `earlier`; `None` where there were never

@@ -73,6 +73,16 @@ impl LogPage {
             | Kind::KeysRotated
             | Kind::BackupMade
             | Kind::HouseRestored
+            | Kind::DisclosureReceived
+            | Kind::DisclosureApproved
+            | Kind::DisclosureRefused
+            | Kind::DisclosureMade
+            | Kind::DisclosureReviewed
+            | Kind::Disclosed
+            | Kind::BreachNoted
+            | Kind::BreachReported
+            | Kind::BreachClosed
+            | Kind::BreachTold
             | Kind::HoldLaid
             | Kind::HoldReleased
             | Kind::WitnessesChanged

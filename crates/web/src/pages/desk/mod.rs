@@ -1,6 +1,8 @@
 //! The desk of those who run the house: what there is to do, and what they are on duty for.
 
+mod breaches;
 mod children;
+mod disclosures;
 mod duties;
 mod holds;
 mod policies;
@@ -51,6 +53,21 @@ pub(super) fn routes() -> Router<Site> {
         .route("/desk/children", get(children::list).post(children::act))
         .route("/desk/holds", get(holds::list))
         .route("/desk/holds/{id}/release", post(holds::release))
+        .route(
+            "/desk/disclosures",
+            get(disclosures::list).post(disclosures::enter),
+        )
+        .route(
+            "/desk/disclosures/{id}",
+            get(disclosures::show).post(disclosures::decide),
+        )
+        .route("/desk/disclosures/{id}/package", post(disclosures::package))
+        .route("/desk/breaches", get(breaches::list).post(breaches::enter))
+        .route(
+            "/desk/breaches/{id}",
+            get(breaches::show).post(breaches::act),
+        )
+        .route("/desk/breaches/{id}/notice.txt", get(breaches::notice))
         .route("/desk/policies", get(policies::show))
         .route("/desk/recipients", get(recipients::show))
         .route("/desk/promises", get(promises::show))
@@ -77,6 +94,8 @@ pub(super) fn tabs(role: Role, here: &str) -> Vec<Tab> {
         ("/desk/requests", &t.requests, answers),
         ("/desk/children", &texts.desk_children.title, answers),
         ("/desk/holds", &t.holds, answers),
+        ("/desk/disclosures", &texts.disclosures.title, answers),
+        ("/desk/breaches", &texts.breaches.title, answers),
         ("/letters", &t.letters, writes),
         ("/credits/grants", &t.credits, role == Role::Operator),
         ("/desk/visits", &texts.visits.title, role == Role::Operator),
