@@ -3,6 +3,7 @@
 use axum::http::Method;
 use domain::clock::Moment;
 use domain::role::Role;
+use domain::secret::Token;
 use serde_json::json;
 use studio::accounts::person;
 use studio::accounts::session::CONFIRMED_FOR_MS;
@@ -12,7 +13,6 @@ use studio::privacy::restriction::{self, RestrictError};
 use studio::privacy::{audit, erasure};
 
 use crate::browser::{Browser, PASSWORD, last_letter, letters_to, person_of};
-use crate::erasure::finished;
 use crate::gallery::picture_of;
 use crate::privacy::texts;
 use crate::stage::{Stage, json as json_request, request};
@@ -67,10 +67,17 @@ async fn forgotten(stage: &Stage) {
         }
         tokio::task::yield_now().await;
     };
+    let read = Token::read(&token).expect("a token");
+    while erasure::find(&stage.studio, &read)
+        .await
+        .expect("reads")
+        .is_none_or(|standing| standing.receipt.is_none())
+    {
+        tokio::task::yield_now().await;
+    }
     stop.now();
     erasing.await.expect("ends");
     let place = format!("/receipts/{token}.json");
-    finished(stage, &place).await;
     let receipt = Browser::new(stage).get(&place).await.json();
     assert_eq!(receipt["receipt"]["asked_by"], "age", "{receipt}");
     let left = texts(&stage.studio).await;
