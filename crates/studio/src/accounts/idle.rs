@@ -46,9 +46,9 @@ pub async fn look(studio: &Studio) -> Result<u64, Failure> {
     for (id, _) in due(studio, 2, 0, SECOND_MS).await? {
         match erasure::ask(studio, id, Scope::Account, AskedBy::Idle).await {
             Ok(_) => deleted += 1,
-            // It goes already, or was gone.
-            Err(EraseError::UnderWay(_) | EraseError::NoAccount | EraseError::LastOperator) => {}
             Err(EraseError::Failure(failure)) => return Err(failure),
+            // It goes already, or was gone.
+            Err(_) => {}
         }
     }
     Ok(deleted)

@@ -11,7 +11,9 @@ use studio::credits::grants::NewGrant;
 use studio::credits::{self, ledger};
 use studio::jobs::{self, State};
 use studio::order::{OrderError, place};
+use studio::privacy::erasure::{self, AskedBy, EraseError, Scope};
 use studio::privacy::restriction;
+use studio::privacy::restriction::child::{self, CONTEST_MS};
 
 use crate::stage::{Stage, form};
 use crate::work;
@@ -100,4 +102,40 @@ async fn promise_rgt_03_no_order_slips_past_a_restriction_and_what_was_drawn_is_
     assert_eq!(job.expect("there").state, State::Done);
     stop.now();
     working.await.expect("ends");
+}
+
+#[tokio::test]
+async fn promise_chd_02_who_was_found_old_enough_just_then_is_not_erased() {
+    let stage = Stage::new().await;
+    let studio = &stage.studio;
+    let by_age = |person| erasure::ask(studio, person, Scope::Account, AskedBy::Age);
+    let mut all = Vec::new();
+    for address in ["anna@example.org", "ben@example.org", "cleo@example.org"] {
+        let address = Address::new(address).expect("an address");
+        let person = person::add(studio, &address, Role::Person, None).await;
+        let person = person.expect("added");
+        let early = by_age(person).await;
+        assert!(matches!(early, Err(EraseError::NotDue)), "{early:?}");
+        child::find(studio, person, "a teacher")
+            .await
+            .expect("locks");
+        all.push(person);
+    }
+    let [anna, ben, cleo] = all[..] else {
+        panic!("three people")
+    };
+    studio.clock.advance_millis(CONTEST_MS - 1);
+    child::contest(studio, ben, "I am 30.")
+        .await
+        .expect("contests");
+    studio.clock.advance_millis(1);
+    // The list of who is due was read before this, and their turn comes after it.
+    child::unlock(studio, anna, "She is 40.")
+        .await
+        .expect("opens");
+    for kept in [anna, ben] {
+        let refused = by_age(kept).await;
+        assert!(matches!(refused, Err(EraseError::NotDue)), "{refused:?}");
+    }
+    assert!(by_age(cleo).await.is_ok());
 }

@@ -36,6 +36,7 @@ use crate::jobs::line;
 use crate::privacy::holds::{self, Class, Held};
 use crate::privacy::log::{self, Event, Kind};
 use crate::privacy::recipients;
+use crate::privacy::restriction::child;
 use crate::{Failure, Studio, failpoint};
 
 /// For how long a receipt can be fetched.
@@ -175,6 +176,8 @@ pub enum EraseError {
     UnderWay(&'static str),
     #[error("There is no account to delete.")]
     NoAccount,
+    #[error("This account is not locked, or what is said against that is weighed still.")]
+    NotDue,
     #[error(transparent)]
     Failure(#[from] Failure),
 }
@@ -208,6 +211,10 @@ pub async fn ask(
     line::lock(&mut tx, person).await?;
     if scope == Scope::Account {
         may_go(&mut tx, person).await?;
+    }
+    // It may have been opened again, or contested, since it was found to be due.
+    if by == AskedBy::Age && !child::is_due(&mut tx, person, now).await? {
+        return Err(EraseError::NotDue);
     }
     if scope == Scope::History {
         holds::check(studio, &mut tx, person, Class::Orders).await?;

@@ -282,11 +282,26 @@ pub async fn erase_due(studio: &Studio) -> Result<u32, Failure> {
         let person: PersonId = id.parse().map_err(bad)?;
         match erasure::ask(studio, person, Scope::Account, AskedBy::Age).await {
             Ok(_) => erased += 1,
-            Err(EraseError::UnderWay(_) | EraseError::NoAccount | EraseError::LastOperator) => {}
             Err(EraseError::Failure(failure)) => return Err(failure),
+            Err(_) => {}
         }
     }
     Ok(erased)
+}
+
+/// Whether an account is to be erased now; asked with the lock that contesting and opening it hold too.
+pub(crate) async fn is_due(tx: &mut Tx, person: PersonId, now: Moment) -> Result<bool, Failure> {
+    let found: Option<String> = on!(tx, conn => {
+        sqlx::query_scalar(
+            "SELECT person_id FROM restriction WHERE person_id = $1 AND mode = 'minor' \
+             AND erase_ms <= $2",
+        )
+        .bind(person.to_string())
+        .bind(now.as_millis())
+        .fetch_optional(conn)
+        .await
+    })?;
+    Ok(found.is_some())
 }
 
 /// Accounts of children that are there for longer than they may be: none.

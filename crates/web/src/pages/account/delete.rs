@@ -203,6 +203,7 @@ pub(crate) fn problem(error: EraseError) -> Problem {
         EraseError::LastOperator => Problem::new(StatusCode::CONFLICT, "last_operator", message),
         EraseError::UnderWay(_) => Problem::new(StatusCode::CONFLICT, "under_way", message),
         EraseError::NoAccount => Problem::new(StatusCode::CONFLICT, "no_account", message),
+        EraseError::NotDue => Problem::new(StatusCode::CONFLICT, "not_due", message),
         EraseError::Failure(failure) => failure.into(),
     }
 }
