@@ -9,7 +9,7 @@ use studio::accounts::person;
 use studio::accounts::session::CONFIRMED_FOR_MS;
 use studio::letters::Letter;
 use studio::privacy::restriction::child::{self, CONTEST_MS, ChildError, ERASED_WITHIN_MS};
-use studio::privacy::restriction::{self, RestrictError};
+use studio::privacy::restriction::{self, Mode, RestrictError};
 use studio::privacy::{audit, erasure};
 
 use crate::browser::{Browser, PASSWORD, last_letter, letters_to, person_of};
@@ -310,5 +310,43 @@ async fn promise_chd_02_only_who_answers_for_it_locks_and_reads_why() {
                 .await;
             assert_eq!(answer.status, 403, "{role} locks");
         }
+    }
+}
+
+#[tokio::test]
+async fn promise_chd_02_who_was_restricted_before_is_so_again() {
+    let stage = Stage::free().await;
+    let (operator, _anna) = house(&stage).await;
+    let studio = &stage.studio;
+    let id = person_of(&stage, ANNA).await;
+    let person = id.to_string();
+    let open = [
+        ("do", "unlock"),
+        ("person", person.as_str()),
+        ("reason", "She is a teacher."),
+    ];
+    for held in [false, true] {
+        match held {
+            true => restriction::hold(studio, id, "a dispute")
+                .await
+                .expect("holds"),
+            false => restriction::restrict(studio, id).await.expect("restricts"),
+        }
+        assert_eq!(
+            operator
+                .submit(HERE, &lock(ANNA, "mark-reason"))
+                .await
+                .status,
+            303
+        );
+        assert_eq!(operator.submit(HERE, &open).await.status, 303);
+        let left = restriction::of(studio, id)
+            .await
+            .expect("reads")
+            .expect("it holds");
+        let expected = if held { Mode::Held } else { Mode::Restricted };
+        assert_eq!(left.mode, expected);
+        assert_eq!(left.reason.as_deref(), held.then_some("a dispute"));
+        assert!(child::of(studio, id).await.expect("reads").is_none());
     }
 }

@@ -18,6 +18,14 @@ pub(super) const RESTRICTION: Table = Table {
         datum("reason", "why, where it was not you", Behavior, Operator).sealed(),
         used("since_ms", "since when", Behavior),
         used("lift_ms", "until when, where that is known", Behavior),
+        datum(
+            "known",
+            "why it is known that you are too young for this house, where it was not you who said so",
+            Behavior,
+            Operator,
+        )
+        .sealed(),
+        inner("former"),
         used(
             "erase_ms",
             "when it is erased, where you are too young for this house",

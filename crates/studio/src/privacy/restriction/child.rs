@@ -9,7 +9,7 @@ use domain::clock::Moment;
 use domain::ids::PersonId;
 use domain::role::Role;
 
-use super::{MAX_REASON_CHARS, Mode, REASON, begin_in, end_for, mode_in, read, tell};
+use super::{MAX_REASON_CHARS, Mode, begin_in, end_for, mode_in, note, read, tell};
 use crate::accounts::{person, session, standing};
 use crate::jobs::line;
 use crate::letters::Letter;
@@ -17,6 +17,7 @@ use crate::privacy::duty::tell_overseers;
 use crate::privacy::erasure::{self, AskedBy, EraseError, Scope};
 use crate::privacy::inventory::Purpose;
 use crate::privacy::keys::{Place, Reading};
+use crate::privacy::log::Kind;
 use crate::privacy::looking::{self, Staff, View};
 use crate::{Failure, Studio};
 
@@ -29,12 +30,14 @@ const WEIGHED_MS: i64 = 71 * HOUR_MS;
 pub const ERASED_WITHIN_MS: i64 = 72 * HOUR_MS;
 pub const MAX_WORDS_CHARS: usize = 2_000;
 
+pub(super) const KNOWN: Place = Place::new("restriction", "known");
 const CONTEST: Place = Place::new("restriction", "contest");
+const READ_KNOWN: Reading = KNOWN.read_for(Purpose::Rights);
 const READ_CONTEST: Reading = CONTEST.read_for(Purpose::Rights);
 const SHOWN: View = View::of(&[(
     Purpose::Rights,
     &[
-        REASON,
+        KNOWN,
         CONTEST,
         Place::new("restriction", "mode"),
         Place::new("restriction", "since_ms"),
@@ -181,7 +184,24 @@ pub async fn unlock(studio: &Studio, person: PersonId, reason: &str) -> Result<(
     if is_going || mode_in(&mut tx, person).await? != Mode::Minor {
         return Err(ChildError::Open);
     }
-    end_for(studio, &mut tx, person, Some(reason)).await?;
+    // Back to what the person or the house wanted before.
+    let restored = on!(tx, conn => {
+        sqlx::query(
+            "UPDATE restriction SET mode = former, former = NULL, known = NULL, erase_ms = NULL, \
+             contest = NULL, contested_ms = NULL WHERE person_id = $1 AND former IS NOT NULL",
+        )
+        .bind(person.to_string())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    match restored {
+        0 => end_for(studio, &mut tx, person, Some(reason)).await?,
+        _ => {
+            let (kind, mode) = (Kind::RestrictionLifted, Mode::Minor);
+            note(studio, &mut tx, person, kind, mode, Some(reason)).await?;
+        }
+    }
     let text = reason.to_owned();
     tell(studio, &mut tx, person, &Letter::ChildUnlocked { text }).await?;
     tx.commit().await?;
@@ -192,7 +212,7 @@ pub async fn unlock(studio: &Studio, person: PersonId, reason: &str) -> Result<(
 struct Row {
     person_id: String,
     mode: String,
-    reason: Option<String>,
+    known: Option<String>,
     since_ms: i64,
     erase_ms: Option<i64>,
     contest: Option<String>,
@@ -213,12 +233,12 @@ impl Row {
         let cipher = studio.keys.of(person).await?;
         let open =
             |reading, stored: Option<&str>| cipher.open_some(reading, &self.person_id, stored);
-        let [of_reason, of_contest] = readings;
+        let [of_known, of_contest] = readings;
         let until = self.since_ms + CONTEST_MS;
         let is_contestable = self.contested_ms.is_none() && studio.clock.now().as_millis() < until;
         Ok(Some(Locked {
             person,
-            reason: open(of_reason, self.reason.as_deref())?.map(|text| text.into_exposed()),
+            reason: open(of_known, self.known.as_deref())?.map(|text| text.into_exposed()),
             contest: open(of_contest, self.contest.as_deref())?.map(|text| text.into_exposed()),
             since: Moment::from_millis(self.since_ms),
             erased: Moment::from_millis(self.erase_ms.unwrap_or(until)),
@@ -238,7 +258,7 @@ pub async fn of(studio: &Studio, person: PersonId) -> Result<Option<Locked>, Fai
     })?;
     drop(tx);
     match row {
-        Some(row) => row.open(studio, [super::READ_REASON, READ_CONTEST]).await,
+        Some(row) => row.open(studio, [READ_KNOWN, READ_CONTEST]).await,
         None => Ok(None),
     }
 }
@@ -254,7 +274,7 @@ pub async fn locked(studio: &Studio, staff: &Staff) -> Result<Vec<Locked>, Failu
     let whose: Result<Vec<PersonId>, _> = rows.iter().map(|row| row.person_id.parse()).collect();
     let whose = whose.map_err(|_| Failure::Row("id of a locked account".to_owned()))?;
     let seen = looking::look(studio, &mut tx, staff, SHOWN, whose).await?;
-    let readings = [seen.reading(REASON)?, seen.reading(CONTEST)?];
+    let readings = [seen.reading(KNOWN)?, seen.reading(CONTEST)?];
     let mut all = Vec::new();
     for row in rows {
         all.extend(row.open(studio, readings).await?);

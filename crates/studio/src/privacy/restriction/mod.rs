@@ -153,15 +153,20 @@ async fn begin_in(
     let id = person.to_string();
     let now = studio.clock.now();
     let cipher = studio.keys.of(person).await?;
-    let sealed = reason.map(|reason| cipher.seal(REASON, &id, reason));
+    let place = match mode {
+        Mode::Minor => child::KNOWN,
+        Mode::Open | Mode::Restricted | Mode::Held => REASON,
+    };
+    let sealed = reason.map(|reason| cipher.seal(place, &id, reason));
     // Whoever orders holds the same lock: no order slips in between.
     line::lock(tx, person).await?;
     // What the house decided stays as it is, whatever the person sets; and a child's account is a child's.
     let statement = match mode {
         Mode::Minor => {
-            "INSERT INTO restriction (person_id, mode, reason, since_ms) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (person_id) DO UPDATE SET mode = excluded.mode, reason = excluded.reason, \
-             since_ms = excluded.since_ms, lift_ms = NULL WHERE restriction.mode <> excluded.mode"
+            "INSERT INTO restriction (person_id, mode, known, since_ms) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (person_id) DO UPDATE SET mode = excluded.mode, known = excluded.known, \
+             former = restriction.mode, since_ms = excluded.since_ms, lift_ms = NULL \
+             WHERE restriction.mode <> excluded.mode"
         }
         Mode::Held => {
             "INSERT INTO restriction (person_id, mode, reason, since_ms) VALUES ($1, $2, $3, $4) \
