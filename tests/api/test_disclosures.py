@@ -26,13 +26,13 @@ def test_promise_leg_01_the_shell_enters_and_hands_out_what_two_people_agreed_to
         assert (listed["id"], listed["state"], listed["path"]) == (added, "received", "order")
         secret = run(
             "admin", "disclosure", "add", "--email", ANNA, "--authority", "LKA Hamburg", "--law", "§ 100j StPO",
-            "--reference", "345 Js 12/26", "--field", "account.password_hash", cwd=program.folder, data=program.data,
+            "--reference", "345 Js 12/26", "--field", "account.password_hash", cwd=program.folder, data=program.data, more=program.more,
         )
         assert secret.returncode == 1 and b"never handed out" in secret.stderr, secret.stderr
         file = program.folder / "package.json"
 
         def package():
-            return run("admin", "disclosure", "package", added, str(file), cwd=program.folder, data=program.data)
+            return run("admin", "disclosure", "package", added, str(file), cwd=program.folder, data=program.data, more=program.more)
 
         early = package()
         assert early.returncode == 1 and b"not approved" in early.stderr, early.stderr
