@@ -145,9 +145,16 @@ impl ServeArgs {
     }
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever starts it learns where the log is"
+)]
 pub(crate) fn run(args: &ServeArgs, place: &Place) -> anyhow::Result<ExitCode> {
-    let log = place.logs(&args.house, args.public_url.is_some());
-    let log = start_log(log.as_deref())?;
+    let folder = place.logs(&args.house, args.public_url.is_some());
+    let log = start_log(folder.as_deref())?;
+    if let Some(folder) = &folder {
+        println!("The log is in {}", folder.display());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::row::{ADDRESS, Row, SUBJECT, waiting_in};
 use super::talking::{Files, prepared, say};
-use super::{About, MAX_OPEN, Question, Side, State, SupportError, reference};
+use super::{About, DAY_MS, MAX_OPEN, Question, Side, State, SupportError, reference};
 use crate::accounts::person;
 use crate::accounts::proof::{self, About as Concerning, Kind as Proof};
 use crate::accounts::sign_in::Visit;
@@ -30,11 +30,16 @@ pub async fn open(
     let files = prepared(files).await?;
     let mut tx = studio.db.write().await?;
     line::lock(&mut tx, person).await?;
+    // Also those that were closed at once: each tells whoever answers.
+    let today = studio.clock.now().plus_millis(-DAY_MS).as_millis();
     let open: i64 = on!(tx, conn => {
-        sqlx::query_scalar("SELECT COUNT(*) FROM ticket WHERE person_id = $1 AND closed_ms IS NULL")
-            .bind(person.to_string())
-            .fetch_one(conn)
-            .await
+        sqlx::query_scalar(
+            "SELECT COUNT(*) FROM ticket WHERE person_id = $1 AND (closed_ms IS NULL OR opened_ms > $2)",
+        )
+        .bind(person.to_string())
+        .bind(today)
+        .fetch_one(conn)
+        .await
     })?;
     if open >= MAX_OPEN {
         return Err(SupportError::TooMany);

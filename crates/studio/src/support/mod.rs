@@ -23,7 +23,7 @@ use crate::privacy::keys::KeyError;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 pub const MAX_SUBJECT_CHARS: usize = 150;
 pub const MAX_WORDS_CHARS: usize = 10_000;
-/// Of one person, at once.
+/// Of one person, at once and in a day.
 pub const MAX_OPEN: i64 = 10;
 /// Of one ticket.
 pub const MAX_MESSAGES: i64 = 200;
@@ -176,7 +176,10 @@ pub enum SupportError {
     FilesOfTicket,
     #[error(transparent)]
     File(BadPicture),
-    #[error("{MAX_OPEN} tickets of yours are open. Go on in one of them, or close it first.")]
+    #[error(
+        "{MAX_OPEN} tickets of yours are open, or were begun today. Go on in one of them, or come again \
+         tomorrow."
+    )]
     TooMany,
     #[error("This ticket has {MAX_MESSAGES} messages, which is the most. Begin another one.")]
     TooLong,
