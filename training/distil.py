@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from training.generator import Model, guided, timesteps
 from training.library import Library
 from training.optimiser import set_learning_rate
+from training.precision import mixed
 from training.train_autoencoder import schedule
 from training.train_generator import MAX_STEPS, Batches, follow, make_optimiser
 from training.words import Words, load_table
@@ -65,7 +66,7 @@ def main() -> None:
         torch.manual_seed(options.seed * 1_000_003 + step)
         start, end = grid[step % recipe["steps"]], grid[step % recipe["steps"] + 1]
         noisy = (1 - start) * latents + start * torch.randn_like(latents)
-        with torch.autocast("cuda", torch.bfloat16, enabled=options.device == "cuda"):
+        with mixed(options.device):
             wanted = taught_velocity(teacher, ids, noisy, start, end, recipe["teacher_steps"], recipe["guidance"])
             velocity = guided(student, ids, 1)(noisy, start)
         loss = (velocity.float() - wanted).square().mean()

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from training import compose
 from training.compose import GROUNDS, LARGE, SMALL, TILES, Item, Mix, Place, Scene, load_world, sample_scene
+from training.precision import mixed
 from training.train_autoencoder import build, load, to_tensor
 
 SHARD_GROUPS = 50
@@ -170,7 +171,7 @@ def main() -> None:
 
     @torch.no_grad()
     def encode(pictures: torch.Tensor) -> torch.Tensor:
-        with torch.autocast("cuda", torch.bfloat16, enabled=options.device == "cuda"):
+        with mixed(options.device):
             return encoder(to_tensor(pictures, options.device)).half().cpu()
 
     blanks = np.stack([compose.blank(g) for g in GROUNDS]).astype(np.uint8)

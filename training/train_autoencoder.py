@@ -18,6 +18,7 @@ from training.autoencoder import Decoder, Encoder, add_alpha, fit_alpha, fold_wh
 from training.compose import Mix
 from training.optimiser import Muon, set_learning_rate
 from training.painting import SceneBatches, endless_pictures
+from training.precision import mixed
 
 CHECKPOINT_BATCHES = 100
 
@@ -57,7 +58,7 @@ def main() -> None:
     while (progress := (time.time() - began) / (60 * options.minutes)) < 1:
         set_learning_rate(optimiser, schedule(seen / batch, progress, recipe))
         pictures = to_tensor(next(painted), options.device)
-        with torch.autocast("cuda", torch.bfloat16, enabled=options.device == "cuda"):
+        with mixed(options.device):
             with torch.set_grad_enabled(not options.decoder_only):
                 latent = encoder(pictures)
             spread = torch.rand(batch, 1, 1, 1, device=options.device) * recipe["latent_noise"] * latent.detach().std()

@@ -22,6 +22,7 @@ from training.compose import GROUND, Mix, load_world, owners, pieces
 from training.generator import Model, pad_ids, take
 from training.library import Library
 from training.optimiser import Muon, set_learning_rate
+from training.precision import mixed
 from training.train_autoencoder import schedule
 from training.words import NOTHING, Words, load_table
 
@@ -151,7 +152,7 @@ def losses(model, latents: torch.Tensor, ids: torch.Tensor, whose: torch.Tensor,
     noise = torch.randn_like(latents)
     at = t[:, None, None, None]
     noisy = (1 - at) * latents + at * noise
-    with torch.autocast("cuda", torch.bfloat16, enabled=latents.device.type == "cuda"):
+    with mixed(latents.device.type):
         result = model(noisy, t, ids, tuple(recipe["look_blocks"]) if look else (), kept)
     velocity, looks = result if look else (result, [])
     wanted = noise - latents

@@ -19,6 +19,7 @@ from training.compose import pick
 from training.autoencoder import picture_loss
 from training.data import drawer, load_concepts, pack_of, premultiply
 from training.optimiser import set_learning_rate
+from training.precision import mixed
 from training.train_autoencoder import build, load, make_optimiser, schedule, to_tensor
 from training.upscaler import Upscaler
 
@@ -101,7 +102,7 @@ def main() -> None:
         set_learning_rate(optimiser, schedule(step, progress, recipe))
         wanted = to_tensor(next(painted), options.device)
         small = F.avg_pool2d(wanted, 2)
-        with torch.autocast("cuda", torch.bfloat16, enabled=options.device == "cuda"):
+        with mixed(options.device):
             if step % 2:
                 with torch.no_grad():
                     small = decoder(encoder(small)).float().clamp(-1, 1)

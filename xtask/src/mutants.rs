@@ -9,6 +9,7 @@ mod authorities;
 mod coming;
 mod help;
 mod list;
+mod sharing;
 mod staff;
 mod told;
 
@@ -45,6 +46,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
         staff::MUTANTS,
         told::TOLD,
         help::MUTANTS,
+        sharing::MUTANTS,
         authorities::MUTANTS,
     ];
     lists.into_iter().flatten()

@@ -34,6 +34,7 @@ use crate::disclosures::{self, DisclosureCommand};
 use crate::holds::{self, HoldCommand};
 use crate::invite::invite;
 use crate::news::{self, NewsCommand};
+use crate::pictures::{self, PictureCommand};
 use crate::place::{HouseArgs, Place};
 use crate::requests::{self, RequestCommand};
 
@@ -60,10 +61,13 @@ pub(crate) enum AdminCommand {
     /// News by e-mail, to whoever wants them
     #[command(subcommand)]
     News(NewsCommand),
+    /// Pictures that others see, or that models learn from, because their people agreed
+    #[command(subcommand)]
+    Picture(PictureCommand),
 }
 
 fn optional(text: &str) -> Result<Optional, &'static str> {
-    Optional::named(text).ok_or("what people agree to is news or personalisation")
+    Optional::named(text).ok_or("what people agree to is news, personalisation, examples, training_pictures or training_words")
 }
 
 #[derive(Subcommand)]
@@ -247,6 +251,7 @@ pub(crate) fn run(command: &AdminCommand, place: &Place) -> Result<ExitCode> {
             AdminCommand::Credits(command) => on_credits(&studio, command).await,
             AdminCommand::Request(command) => requests::run(&studio, command).await,
             AdminCommand::News(command) => news::run(&studio, command).await,
+            AdminCommand::Picture(command) => pictures::run(&studio, command).await,
             AdminCommand::Hold(command) => holds::run(&studio, command).await,
             AdminCommand::Disclosure(command) => disclosures::run(&studio, command).await,
             AdminCommand::Breach(command) => breaches::run(&studio, command).await,
@@ -292,7 +297,13 @@ async fn on_person(studio: &Studio, ground: &Ground, command: &PersonCommand) ->
         }
         PersonCommand::Withdraw { who, purpose } => {
             let person = find(studio, who).await?;
-            consent::withdraw(studio, person, *purpose, Means::Operator, Signal::Absent).await?;
+            let (means, signal) = (Means::Operator, Signal::Absent);
+            match purpose.is_by_picture() {
+                true => {
+                    consent::withdraw_all(studio, person, *purpose, means, signal).await?;
+                }
+                false => consent::withdraw(studio, person, *purpose, means, signal).await?,
+            }
             Ok(format!(
                 "{person} does not agree to {} any more.",
                 purpose.name()

@@ -14,6 +14,7 @@ mod keys;
 mod log_files;
 mod models;
 mod news;
+mod pictures;
 mod place;
 mod policies;
 mod privacy;

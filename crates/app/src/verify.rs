@@ -17,7 +17,7 @@ use studio::privacy::receipt::{self, Genuine, Kind};
 
 #[derive(Subcommand)]
 pub(crate) enum VerifyCommand {
-    /// The receipt of an erasure, or of a decision about consent
+    /// The receipt of an erasure or of a decision about consent, or the manifest of a collection for training
     Receipt {
         file: PathBuf,
         /// Key of the house that should have signed it, as /.well-known/pinhole-house.json shows it
@@ -49,6 +49,7 @@ pub(crate) fn run(command: &VerifyCommand) -> Result<ExitCode> {
             match genuine.kind {
                 Kind::Erasure => says(&genuine, key.is_some()),
                 Kind::Consent => says_of_consent(&genuine, key.is_some()),
+                Kind::TrainingSet => says_of_training(&genuine, key.is_some()),
             }
         }
         VerifyCommand::Export { file, key } => {
@@ -114,6 +115,24 @@ fn says_of_consent(genuine: &Genuine, is_pinned: bool) -> String {
         text("person"),
         receipt["version"],
         text("text"),
+        BASE64.encode(genuine.public_key),
+    );
+    if !is_pinned {
+        says += COMPARE;
+    }
+    says
+}
+
+fn says_of_training(genuine: &Genuine, is_pinned: bool) -> String {
+    let receipt = &genuine.receipt;
+    let mut says = format!(
+        "The signature fits: nothing in this manifest was changed.\n\
+         Collection: {} pictures of at least {} people, each agreed to by whoever drew it ({})\n\
+         Its files are checked with the checksums in it.\n\
+         Signed with {}\n",
+        receipt["pictures"],
+        receipt["people_at_least"],
+        receipt["set"].as_str().unwrap_or("?"),
         BASE64.encode(genuine.public_key),
     );
     if !is_pinned {

@@ -41,6 +41,10 @@ mod orphans;
 
 pub mod gallery;
 
+pub mod examples;
+
+pub mod training;
+
 pub mod archive;
 
 pub mod privacy;

@@ -1,7 +1,10 @@
 //! Is stored: the file on the shelf first, then its row; deleted in the other order, so that a row
 //! never names a file that is missing.
 
+mod agreed;
 pub mod rights;
+
+pub(crate) use self::agreed::{judged, shown, taught, taught_words};
 
 use self::rights::Rights;
 use std::collections::BTreeSet;
@@ -25,6 +28,7 @@ use crate::jobs::{self, Job, queue};
 use crate::privacy::holds::{self, Class};
 use crate::privacy::inventory::Purpose;
 use crate::privacy::keys::{KeyError, ObjectKeys, Place, Reading, shredding};
+use crate::privacy::log::hex;
 use crate::privacy::traces;
 use crate::{Failure, Studio, failpoint};
 
@@ -133,7 +137,7 @@ pub(crate) async fn store(
     let place = place_in_hand().await?;
     let work = move || {
         let bytes = imaging::encode(&pixels, Format::Png, None)?;
-        let sha256 = hex(&Sha256::digest(&bytes));
+        let sha256 = hex(&Sha256::digest(&bytes).into());
         let sealed = cipher.seal_file(FILE, &id.to_string(), &bytes);
         Ok::<_, ImagingError>((sealed, bytes.len(), sha256, crc32fast::hash(&bytes)))
     };
@@ -197,10 +201,6 @@ pub(crate) async fn seal_earlier(
     let ordinal = u32::try_from(ordinal).map_err(bad)?;
     let cipher = studio.keys.object(&job).await?.picture(ordinal)?;
     Ok(Some(cipher.seal_file(FILE, &id, bytes)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(crate) async fn insert(tx: &mut Tx, new: &NewPicture) -> Result<(), Failure> {

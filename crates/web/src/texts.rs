@@ -124,6 +124,8 @@ pub(crate) struct Texts {
     pub(crate) objections: Objections,
     pub(crate) authorities: Authorities,
     pub(crate) choices: Choices,
+    pub(crate) consents: Consents,
+    pub(crate) examples: Examples,
     pub(crate) news: News,
     pub(crate) blocked: Blocked,
     pub(crate) support: Support,
@@ -252,7 +254,7 @@ texts! {
     }
     Account {
         String: holds_now log log_what log_all log_looks log_looks_what log_looks_none role_person
-            role_support role_moderator role_privacy_officer role_operator log_none log_proof log_waits log_older log_taken log_written_down data data_what data_take data_take_what data_nothing title profile security sessions keys parts address username display_name role
+            role_support role_moderator role_privacy_officer role_operator log_taken_down log_none log_proof log_waits log_older log_taken log_written_down data data_what data_take data_take_what data_nothing title profile security sessions keys parts address username display_name role
             since sign_out password password_what current new change sessions_what
             this_session end end_others none_other keys_what keys_none key_name key_name_hint
             key_may key_limit key_limit_hint key_make key_fresh key_fresh_what revoke key_unused
@@ -264,7 +266,7 @@ texts! {
             passkey_name passkey_name_hint passkey_make passkey_known passkey_stopped
             passkey_failed passkey_synced rename rename_do remove confirm_passkey
             session_by_password session_by_removed;
-        Pattern: hold log_looked log_looked_to log_key_made log_signed_in log_brought log_role log_credits log_priority session_when session_by_passkey passkey_used passkey_unused key_used key_limited;
+        Pattern: hold log_looked log_looked_to log_key_made log_signed_in log_brought log_learned log_role log_credits log_priority session_when session_by_passkey passkey_used passkey_unused key_used key_limited;
         Plural: data_rows recovery_left;
     }
     Forget {
@@ -308,11 +310,20 @@ texts! {
         Pattern: is_set lifts;
     }
     Choices {
-        String: tab title lead signal no_signal yes no never no_address training training_what begin
+        String: tab title lead signal no_signal yes no never no_address training_what pictures none_given all_back by_house begin
             begin_what begin_none begin_save begin_forget cookies cookies_what history history_none
             history_what receipt said_asked said_given said_withdrawn by_session by_key by_local
             by_mailbox by_letter by_operator object;
         Pattern: asked given given_yields withdrawn outdated line;
+        Plural: of_pictures;
+    }
+    Consents {
+        String: title what private off;
+        Pattern: on outdated;
+    }
+    Examples {
+        String: title lead none how wrong;
+        Pattern: one;
     }
     News {
         String: confirm confirm_what confirm_do confirmed confirmed_what leave leave_what leave_do

@@ -15,7 +15,7 @@ pub(super) fn text(value: &Value) -> String {
 }
 
 /// A document under its name, with the house's signature of its text.
-pub(super) fn signed(keys: &Keys, name: &str, document: &Value) -> String {
+pub(crate) fn signed(keys: &Keys, name: &str, document: &Value) -> String {
     signed_text(keys, name, &text(document))
 }
 

@@ -42,6 +42,9 @@ impl Purpose {
             | Self::Consents
             | Self::News
             | Self::Personalisation
+            | Self::Examples
+            | Self::TrainingPictures
+            | Self::TrainingWords
             | Self::Analytics => &[],
         }
     }

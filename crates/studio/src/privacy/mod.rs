@@ -5,7 +5,7 @@ pub mod inventory;
 
 pub mod keys;
 
-mod canonical;
+pub(crate) mod canonical;
 
 pub mod receipt;
 

@@ -56,7 +56,8 @@ impl Chapter {
             .filter(|(name, _)| serves(name).is_some_and(|all| all.contains(&purpose)))
             .map(|(_, datum)| datum.what)
             .collect();
-        Some(words.join("; "))
+        // Files, cookies and the like serve all of theirs whole.
+        (!words.is_empty()).then(|| words.join("; "))
     }
 
     /// Sources with what comes from them.

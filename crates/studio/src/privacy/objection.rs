@@ -63,6 +63,9 @@ impl Purpose {
             | Self::Consents
             | Self::News
             | Self::Personalisation
+            | Self::Examples
+            | Self::TrainingPictures
+            | Self::TrainingWords
             | Self::Oversight
             | Self::Support
             | Self::Disclosure
@@ -108,6 +111,9 @@ impl Purpose {
             Self::Consents => "consents",
             Self::News => "news",
             Self::Personalisation => "personalisation",
+            Self::Examples => "examples",
+            Self::TrainingPictures => "training_pictures",
+            Self::TrainingWords => "training_words",
             Self::Analytics => "analytics",
             Self::Oversight => "oversight",
             Self::Disclosure => "disclosure",

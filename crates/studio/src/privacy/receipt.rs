@@ -5,12 +5,15 @@ use serde_json::Value;
 use super::consent::receipt as consent;
 use super::erasure::receipt as erasure;
 use super::{canonical, keys};
+use crate::training;
 
 /// What a receipt proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Erasure,
     Consent,
+    /// What a collection holds from which models learn.
+    TrainingSet,
 }
 
 impl Kind {
@@ -18,6 +21,7 @@ impl Kind {
         match name {
             erasure::KIND => Some(Self::Erasure),
             consent::KIND => Some(Self::Consent),
+            training::KIND => Some(Self::TrainingSet),
             _ => None,
         }
     }
@@ -28,7 +32,9 @@ impl Kind {
 pub enum BadReceipt {
     #[error("This is no receipt: it is not JSON with a receipt and its signature.")]
     Unreadable,
-    #[error("This is no receipt of an erasure or of a consent as this program writes them.")]
+    #[error(
+        "This is no receipt of an erasure, of a consent or of a collection as this program writes them."
+    )]
     OtherKind,
     #[error("The receipt was signed by another house than the one whose key was named.")]
     OtherKey,

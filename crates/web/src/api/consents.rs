@@ -5,13 +5,14 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use domain::ids::PictureId;
 use domain::model::ModelName;
 use domain::picture::Size;
 use serde_json::{Value, json};
 use studio::Studio;
 use studio::order::Quality;
 use studio::order::beginning::{self, Settings};
-use studio::privacy::consent::{self, Decision, Optional, Signal, receipt};
+use studio::privacy::consent::{self, Decision, Optional, Signal, Subject, receipt};
 
 use super::Origin;
 use super::fields::Fields;
@@ -67,6 +68,84 @@ fn shown(origin: &Origin, one: &Decision) -> Value {
     })
 }
 
+/// What was said of one picture: `is_allowed` is asked of the database now.
+pub(super) async fn of_picture(
+    State(studio): State<Studio>,
+    Asker(known): Asker,
+    origin: Origin,
+    Path(picture): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let picture: PictureId = picture.parse().map_err(|_| Problem::no_picture())?;
+    let found = studio::pictures::find(&studio, known.person, picture).await?;
+    found.ok_or_else(Problem::no_picture)?;
+    let mut data = Vec::new();
+    for standing in consent::of_picture(&studio, known.person, picture).await? {
+        let edition = standing.optional.edition();
+        data.push(json!({
+            "purpose": standing.optional.name(),
+            "title": edition.title,
+            "text": edition.says,
+            "version": edition.version,
+            "text_sha256": edition.sha256(),
+            "state": match standing.verdict() {
+                Some(verdict) => verdict.name(),
+                None if standing.is_outdated() => "outdated",
+                None => "never",
+            },
+            "decision": standing.newest.as_ref().map(|newest| shown(&origin, newest)),
+        }));
+    }
+    Ok(Json(
+        json!({ "object": "list", "picture": picture, "data": data }),
+    ))
+}
+
+/// `{"version": 1}` about one picture.
+pub(super) async fn give_picture(
+    State(studio): State<Studio>,
+    Asker(known): Asker,
+    signalled: Signalled,
+    origin: Origin,
+    Path((picture, purpose)): Path<(String, String)>,
+    fields: Fields,
+) -> Result<Json<Value>, Problem> {
+    let about = subject(&picture, &purpose)?;
+    let version = version_of(&fields)?;
+    let (means, signal) = (consent_means(&known), signalled.0);
+    consent::give(&studio, known.person, about, version, means, signal)
+        .await
+        .map_err(consent_problem)?;
+    of_picture(State(studio), Asker(known), origin, Path(picture)).await
+}
+
+pub(super) async fn withdraw_picture(
+    State(studio): State<Studio>,
+    Asker(known): Asker,
+    signalled: Signalled,
+    origin: Origin,
+    Path((picture, purpose)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let about = subject(&picture, &purpose)?;
+    let (means, signal) = (consent_means(&known), signalled.0);
+    consent::withdraw(&studio, known.person, about, means, signal).await?;
+    of_picture(State(studio), Asker(known), origin, Path(picture)).await
+}
+
+fn subject(picture: &str, purpose: &str) -> Result<Subject, Problem> {
+    let picture: PictureId = picture.parse().map_err(|_| Problem::no_picture())?;
+    let optional = Optional::named(purpose).filter(|one| one.is_by_picture());
+    let optional = optional.ok_or_else(Problem::nothing)?;
+    Ok(Subject::picture(optional, picture))
+}
+
+fn version_of(fields: &Fields) -> Result<i64, Problem> {
+    let version = fields.given("version").and_then(Value::as_i64);
+    version.ok_or_else(|| {
+        let message = "version must be the number of the edition whose text the person read, as GET shows it.";
+        Problem::field("version", "invalid_type", message)
+    })
+}
+
 /// `{"version": 1}`: that of the words that the person read.
 pub(super) async fn give(
     State(studio): State<Studio>,
@@ -77,11 +156,7 @@ pub(super) async fn give(
     fields: Fields,
 ) -> Result<Json<Value>, Problem> {
     let optional = Optional::named(&purpose).ok_or_else(Problem::nothing)?;
-    let version = fields.given("version").and_then(Value::as_i64);
-    let version = version.ok_or_else(|| {
-        let message = "version must be the number of the edition whose text the person read, from GET /v1/me/consents.";
-        Problem::field("version", "invalid_type", message)
-    })?;
+    let version = version_of(&fields)?;
     let (means, signal) = (consent_means(&known), signalled.0);
     consent::give(&studio, known.person, optional, version, means, signal)
         .await
@@ -98,7 +173,13 @@ pub(super) async fn withdraw(
 ) -> Result<Json<Value>, Problem> {
     let optional = Optional::named(&purpose).ok_or_else(Problem::nothing)?;
     let (means, signal) = (consent_means(&known), signalled.0);
-    consent::withdraw(&studio, known.person, optional, means, signal).await?;
+    match optional.is_by_picture() {
+        // Of all pictures at once.
+        true => {
+            consent::withdraw_all(&studio, known.person, optional, means, signal).await?;
+        }
+        false => consent::withdraw(&studio, known.person, optional, means, signal).await?,
+    }
     list(State(studio), Asker(known), signalled, origin).await
 }
 

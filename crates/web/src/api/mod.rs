@@ -86,6 +86,11 @@ pub(crate) fn routes() -> Router<Site> {
                 .patch(pictures::mark)
                 .delete(pictures::delete),
         )
+        .route("/v1/pictures/{id}/consents", get(consents::of_picture))
+        .route(
+            "/v1/pictures/{id}/consents/{purpose}",
+            put(consents::give_picture).delete(consents::withdraw_picture),
+        )
         .route("/v1/pictures/archive", post(pictures::archived))
         .route("/v1/pictures/{id}/content", get(pictures::content))
         .route("/openapi.json", get(openapi::document))

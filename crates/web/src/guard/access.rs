@@ -180,6 +180,24 @@ const TABLE: &[(&str, Method, Access, Operation)] = &[
         Erase,
     ),
     (
+        "/v1/pictures/{id}/consents",
+        GET,
+        Key(Scope::AccountRead),
+        ExerciseRight,
+    ),
+    (
+        "/v1/pictures/{id}/consents/{purpose}",
+        PUT,
+        Key(Scope::AccountWrite),
+        ExerciseRight,
+    ),
+    (
+        "/v1/pictures/{id}/consents/{purpose}",
+        DELETE,
+        Key(Scope::AccountWrite),
+        ExerciseRight,
+    ),
+    (
         "/v1/pictures/{id}/content",
         GET,
         Key(Scope::PicturesRead),
@@ -212,6 +230,9 @@ const TABLE: &[(&str, Method, Access, Operation)] = &[
     ("/pictures/{id}/thumbnail", GET, Session, ReadOwn),
     ("/pictures/{id}/favourite", POST, Session, Arrange),
     ("/pictures/{id}/delete", POST, Session, Erase),
+    ("/pictures/{id}/consent", POST, Session, ExerciseRight),
+    ("/examples", GET, Public, ShowPublic),
+    ("/examples/{id}", GET, Open, ShowPublic),
     ("/about", GET, Public, ShowPublic),
     ("/privacy", GET, Public, ShowPublic),
     ("/privacy.txt", GET, Open, ShowPublic),
@@ -343,6 +364,7 @@ const TABLE: &[(&str, Method, Access, Operation)] = &[
     ("/account/objections", POST, Session, ExerciseRight),
     ("/account/choices", GET, Session, ExerciseRight),
     ("/account/choices", POST, Session, ExerciseRight),
+    ("/account/choices/pictures", POST, Session, ExerciseRight),
     ("/account/choices/settings", POST, Session, Arrange),
     (
         "/account/choices/receipts/{id}",

@@ -6,6 +6,7 @@ mod credits;
 mod desk;
 mod door;
 mod draw;
+mod examples;
 mod form;
 mod frame;
 mod glossary;
@@ -67,6 +68,9 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/pictures/{id}/thumbnail", get(pictures::thumbnail))
         .route("/pictures/{id}/favourite", post(pictures::star))
         .route("/pictures/{id}/delete", post(pictures::delete))
+        .route("/pictures/{id}/consent", post(pictures::consent))
+        .route("/examples", get(examples::show))
+        .route("/examples/{id}", get(examples::file))
         .route("/about", get(about::show))
         .route("/privacy", get(privacy::show))
         .route("/privacy.txt", get(privacy::text))

@@ -36,6 +36,7 @@ mod responses;
 mod restriction;
 mod sealed;
 mod sessions;
+mod sharing;
 mod stage;
 mod standing;
 mod streaming;

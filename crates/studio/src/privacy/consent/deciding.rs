@@ -6,7 +6,7 @@ use domain::ids::{ConsentId, PersonId};
 use domain::secret::Token;
 use serde_json::json;
 
-use super::{Decision, Means, Optional, Signal, Verdict, newest};
+use super::{Decision, Means, Optional, Signal, Subject, Verdict, by_picture, newest};
 use crate::accounts::person;
 use crate::accounts::proof::{self, About, Kind as Proof};
 use crate::jobs::line;
@@ -17,6 +17,8 @@ use crate::{Failure, Studio};
 
 /// Decisions of one person about one purpose within [`DAY_MS`]; then they can only take back.
 const MAX_A_DAY: i64 = 50;
+/// The same where each is about one picture.
+const MAX_A_DAY_BY_PICTURE: i64 = 1_000;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,14 @@ pub enum ConsentError {
         "The words have changed since you read them, so nothing was agreed to. Read them again, and decide."
     )]
     OtherWords,
+    #[error("This is agreed to picture by picture, on the page of each.")]
+    ByPicture,
+    #[error("There is no such picture of yours.")]
+    NoPicture,
+    #[error(
+        "This picture was drawn in private, so it is neither shown nor learned from. Nothing was agreed to."
+    )]
+    Private,
     #[error("There is no e-mail address here to write to: make an account first.")]
     NoAddress,
     #[error(
@@ -50,11 +60,16 @@ failures!(ConsentError);
 pub async fn give(
     studio: &Studio,
     person: PersonId,
-    optional: Optional,
+    about: impl Into<Subject>,
     version: i64,
     means: Means,
     signal: Signal,
 ) -> Result<(), ConsentError> {
+    let about = about.into();
+    let optional = about.optional;
+    if !about.is_sound() {
+        return Err(ConsentError::ByPicture);
+    }
     if version != optional.edition().version {
         return Err(ConsentError::OtherWords);
     }
@@ -64,7 +79,10 @@ pub async fn give(
     if !optional.operation().is_done_in(mode) {
         return Err(ConsentError::Restricted);
     }
-    let known = newest(&mut tx, person, optional).await?;
+    if let Some(picture) = about.picture {
+        by_picture::must_be_open(&mut tx, person, picture).await?;
+    }
+    let known = newest(&mut tx, person, about).await?;
     let known = known.filter(Decision::is_of_today);
     // No browser sends its signal where letters are written, so it makes no other decision of it.
     let is_despite = signal == Signal::Objects && !optional.asks_by_letter();
@@ -80,10 +98,14 @@ pub async fn give(
         false => Verdict::Given,
     };
     if !is_known(verdict) {
-        if decided_lately(studio, &mut tx, person, optional).await? >= MAX_A_DAY {
+        let limit = match about.picture {
+            None => MAX_A_DAY,
+            Some(_) => MAX_A_DAY_BY_PICTURE,
+        };
+        if decided_lately(studio, &mut tx, person, optional).await? >= limit {
             return Err(ConsentError::TooMany);
         }
-        write(studio, &mut tx, person, optional, (verdict, means, signal)).await?;
+        write(studio, &mut tx, person, about, (verdict, means, signal)).await?;
     }
     if verdict == Verdict::Asked {
         ask(studio, &mut tx, person, version).await?;
@@ -141,12 +163,12 @@ pub async fn confirm(studio: &Studio, token: &Token) -> Result<(), ConsentError>
         return Err(ConsentError::LinkEnded);
     }
     line::lock(&mut tx, person).await?;
-    let asked = newest(&mut tx, person, Optional::News).await?;
+    let asked = newest(&mut tx, person, Optional::News.into()).await?;
     // Whoever took it back meanwhile is not brought in again by an old letter.
     let asked = asked.filter(|one| one.verdict == Verdict::Asked && one.is_of_today());
     let signal = asked.ok_or(ConsentError::LinkEnded)?.signal;
     let said = (Verdict::Given, Means::Mailbox, signal);
-    write(studio, &mut tx, person, Optional::News, said).await?;
+    write(studio, &mut tx, person, Optional::News.into(), said).await?;
     proof::end_of_person(&mut tx, Proof::News, person).await?;
     tx.commit().await?;
     Ok(())
@@ -157,21 +179,22 @@ pub async fn confirm(studio: &Studio, token: &Token) -> Result<(), ConsentError>
 pub async fn withdraw(
     studio: &Studio,
     person: PersonId,
-    optional: Optional,
+    about: impl Into<Subject>,
     means: Means,
     signal: Signal,
 ) -> Result<(), Failure> {
+    let about = about.into();
     let mut tx = studio.db.write().await?;
     line::lock(&mut tx, person).await?;
-    let known = newest(&mut tx, person, optional).await?;
+    let known = newest(&mut tx, person, about).await?;
     // A no that was there already needs no record: nothing is ever done without a yes.
     let said_yes = |one: &Decision| one.verdict != Verdict::Withdrawn;
     if !known.as_ref().is_some_and(said_yes) {
         return Ok(());
     }
     let said = (Verdict::Withdrawn, means, signal);
-    write(studio, &mut tx, person, optional, said).await?;
-    if optional == Optional::News {
+    write(studio, &mut tx, person, about, said).await?;
+    if about.optional == Optional::News {
         proof::end_of_person(&mut tx, Proof::News, person).await?;
         letters::news::drop_waiting(&mut tx, person).await?;
     }
@@ -233,15 +256,16 @@ async fn decided_lately(
 }
 
 /// The one place where a decision is written, with its entry in the log.
-async fn write(
+pub(super) async fn write(
     studio: &Studio,
     tx: &mut Tx,
     person: PersonId,
-    optional: Optional,
+    about: Subject,
     (verdict, means, signal): (Verdict, Means, Signal),
 ) -> Result<(), Failure> {
     let now: Moment = studio.clock.now();
     let id = ConsentId::new(now, &studio.randomness);
+    let Subject { optional, picture } = about;
     let edition = optional.edition();
     let text_sha256 = edition.sha256();
     let event = Event {
@@ -254,6 +278,7 @@ async fn write(
         what: json!({
             "consent": id,
             "purpose": optional.name(),
+            "picture": picture,
             "version": edition.version,
             "text_sha256": text_sha256,
             "means": means.name(),
@@ -264,8 +289,8 @@ async fn write(
     on!(tx, conn => {
         sqlx::query(
             "INSERT INTO consent (id, person_id, purpose, number, decision, version, text_sha256, \
-             means, signal, log_id, created_ms) \
-             SELECT $1, $2, $3, COALESCE(MAX(number), 0) + 1, $4, $5, $6, $7, $8, $9, $10 \
+             means, signal, log_id, created_ms, picture_id) \
+             SELECT $1, $2, $3, COALESCE(MAX(number), 0) + 1, $4, $5, $6, $7, $8, $9, $10, $11 \
              FROM consent WHERE person_id = $2 AND purpose = $3",
         )
         .bind(id.to_string())
@@ -278,6 +303,7 @@ async fn write(
         .bind(i64::from(signal == Signal::Objects))
         .bind(log.to_string())
         .bind(now.as_millis())
+        .bind(picture.map(|id| id.to_string()))
         .execute(conn)
         .await
         .map(|done| done.rows_affected())

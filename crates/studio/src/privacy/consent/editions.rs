@@ -48,6 +48,32 @@ impl Optional {
                        neither, and nothing is written down about you. If you say no, the studio begins as it \
                        does for everybody, or with the settings that you save yourself.",
             }],
+            Self::Examples => &[Edition {
+                version: 1,
+                title: "Show this picture to everybody",
+                says: "This one picture stands among the examples of this house, where everybody can see it and \
+                       save it. Your name, your words and when you drew it are not shown with it. If you take \
+                       that back or delete the picture, it is gone from there at once; what others saved \
+                       meanwhile they still have. If you say no, nobody sees it but you.",
+            }],
+            Self::TrainingPictures => &[Edition {
+                version: 1,
+                title: "Let models learn from this picture",
+                says: "This one picture may go into a collection from which models learn to draw, together with \
+                       pictures of at least nine other people. Nothing of you goes along: no name, no number, no \
+                       words, no time. Its words are read here to leave it out where they ask for the likeness of \
+                       somebody. If you take that back or delete the picture, it is in no collection from \
+                       then on; one that was made before can't be changed, and your log says which it was in. If \
+                       you say no, nothing learns from it.",
+            }],
+            Self::TrainingWords => &[Edition {
+                version: 1,
+                title: "Let models learn from its words as well",
+                says: "Where this picture goes into a collection from which models learn, the words by which you \
+                       ordered it go along. They stay here where they seem to tell of somebody: where they hold \
+                       your name, an address or a long number. If you take that back, they are in no collection \
+                       from then on. If you say no, the picture goes alone, or not at all.",
+            }],
         }
     }
 
@@ -83,6 +109,21 @@ mod tests {
                 Optional::Personalisation,
                 1,
                 "841a92b29a2cfeb0383542ad03a558b3dd7da7f906ea559d4334fee0953142cd",
+            ),
+            (
+                Optional::Examples,
+                1,
+                "fabfd56f3bcf3bfd090049c86e86ddb7173899b781fdb50d14a64b527e457384",
+            ),
+            (
+                Optional::TrainingPictures,
+                1,
+                "e82ccffb58be3315c55feccc895cc23470c2cad7b3a4744d72c042b713560327",
+            ),
+            (
+                Optional::TrainingWords,
+                1,
+                "3d4777d08041ba0b48fdcaf154ac313d197704a5f7ff6235dd0d2796ed9f0fb6",
             ),
         ];
         let mut all = 0;

@@ -5,14 +5,17 @@
 //! does it, with the condition of [`allows`]. Nothing remembers it. A decision is written by one
 //! function, which only those of `deciding` call.
 
+mod by_picture;
 mod deciding;
 mod editions;
 pub mod receipt;
 
 use db::{Tx, on};
 use domain::clock::Moment;
-use domain::ids::{ConsentId, LogId, PersonId};
+use domain::ids::{ConsentId, LogId, PersonId, PictureId};
 
+pub use by_picture::{Proof, Shown, given, of_picture, withdraw_all};
+pub(crate) use by_picture::{allows_picture, end_by_house, holder, prove};
 pub use deciding::{
     ConsentError, confirm, give, is_confirmable, leave, reference, whose, withdraw,
 };
@@ -27,16 +30,40 @@ use crate::{Failure, Studio};
 pub enum Optional {
     News,
     Personalisation,
+    /// One picture is shown to everybody.
+    Examples,
+    /// One picture may teach a model, without its words.
+    TrainingPictures,
+    /// The words of one picture may go along with it.
+    TrainingWords,
 }
 
 impl Optional {
-    pub const ALL: [Self; 2] = [Self::News, Self::Personalisation];
+    pub const ALL: [Self; 5] = [
+        Self::News,
+        Self::Personalisation,
+        Self::Examples,
+        Self::TrainingPictures,
+        Self::TrainingWords,
+    ];
+
+    /// Whether it is agreed to picture by picture, and for no account as a whole.
+    #[must_use]
+    pub const fn is_by_picture(self) -> bool {
+        match self {
+            Self::News | Self::Personalisation => false,
+            Self::Examples | Self::TrainingPictures | Self::TrainingWords => true,
+        }
+    }
 
     #[must_use]
     pub const fn purpose(self) -> Purpose {
         match self {
             Self::News => Purpose::News,
             Self::Personalisation => Purpose::Personalisation,
+            Self::Examples => Purpose::Examples,
+            Self::TrainingPictures => Purpose::TrainingPictures,
+            Self::TrainingWords => Purpose::TrainingWords,
         }
     }
 
@@ -45,6 +72,8 @@ impl Optional {
         match self {
             Self::News => Operation::WriteOtherLetter,
             Self::Personalisation => Operation::Personalise,
+            Self::Examples => Operation::ShowToOthers,
+            Self::TrainingPictures | Self::TrainingWords => Operation::Teach,
         }
     }
 
@@ -53,7 +82,10 @@ impl Optional {
     pub const fn asks_by_letter(self) -> bool {
         match self {
             Self::News => true,
-            Self::Personalisation => false,
+            Self::Personalisation
+            | Self::Examples
+            | Self::TrainingPictures
+            | Self::TrainingWords => false,
         }
     }
 
@@ -66,6 +98,37 @@ impl Optional {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+}
+
+/// What a decision is about: a purpose, and one picture where it is agreed to picture by picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject {
+    pub optional: Optional,
+    pub picture: Option<PictureId>,
+}
+
+impl Subject {
+    #[must_use]
+    pub const fn picture(optional: Optional, picture: PictureId) -> Self {
+        Self {
+            optional,
+            picture: Some(picture),
+        }
+    }
+
+    /// Whether there is such a thing to agree to.
+    const fn is_sound(self) -> bool {
+        self.optional.is_by_picture() == self.picture.is_some()
+    }
+}
+
+impl From<Optional> for Subject {
+    fn from(optional: Optional) -> Self {
+        Self {
+            optional,
+            picture: None,
+        }
     }
 }
 
@@ -150,16 +213,19 @@ pub enum Means {
     Letter,
     /// An operator read a letter of theirs. Withdraws, and never gives.
     Operator,
+    /// Those who run the house, of their own accord. Withdraws, and never gives.
+    House,
 }
 
 impl Means {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Session,
         Self::Key,
         Self::Local,
         Self::Mailbox,
         Self::Letter,
         Self::Operator,
+        Self::House,
     ];
 
     #[must_use]
@@ -171,6 +237,7 @@ impl Means {
             Self::Mailbox => "mailbox",
             Self::Letter => "letter",
             Self::Operator => "operator",
+            Self::House => "house",
         }
     }
 }
@@ -180,6 +247,8 @@ impl Means {
 pub struct Decision {
     pub id: ConsentId,
     pub optional: Optional,
+    /// Which one, where it is about one picture.
+    pub picture: Option<PictureId>,
     number: i64,
     pub verdict: Verdict,
     pub version: i64,
@@ -241,6 +310,7 @@ struct Row {
     signal: i64,
     log_id: String,
     created_ms: i64,
+    picture_id: Option<String>,
 }
 
 impl Row {
@@ -255,6 +325,12 @@ impl Row {
         Ok(Some(Decision {
             id: self.id.parse().map_err(|_| bad("id"))?,
             optional,
+            picture: self
+                .picture_id
+                .as_deref()
+                .map(str::parse)
+                .transpose()
+                .map_err(|_| bad("picture"))?,
             number: self.number,
             verdict: verdicts
                 .find(|one| one.name() == self.decision)
@@ -291,12 +367,15 @@ pub async fn history(studio: &Studio, person: PersonId) -> Result<Vec<Decision>,
     Ok(read?.into_iter().flatten().collect())
 }
 
-/// How it stands with each purpose.
+/// How it stands with each purpose that is about the account as a whole.
 pub async fn of_person(studio: &Studio, person: PersonId) -> Result<Vec<Standing>, Failure> {
     let mut tx = studio.db.read().await?;
     let mut all = Vec::new();
     for optional in Optional::ALL {
-        let newest = newest(&mut tx, person, optional).await?;
+        if optional.is_by_picture() {
+            continue;
+        }
+        let newest = newest(&mut tx, person, optional.into()).await?;
         all.push(Standing { optional, newest });
     }
     Ok(all)
@@ -305,15 +384,17 @@ pub async fn of_person(studio: &Studio, person: PersonId) -> Result<Vec<Standing
 async fn newest(
     tx: &mut Tx,
     person: PersonId,
-    optional: Optional,
+    about: Subject,
 ) -> Result<Option<Decision>, Failure> {
+    let picture = about.picture.map(|id| id.to_string());
     let row: Option<Row> = on!(tx, conn => {
         sqlx::query_as(
             "SELECT * FROM consent WHERE person_id = $1 AND purpose = $2 \
-             ORDER BY number DESC LIMIT 1",
+             AND COALESCE(picture_id, '') = $3 ORDER BY number DESC LIMIT 1",
         )
         .bind(person.to_string())
-        .bind(optional.name())
+        .bind(about.optional.name())
+        .bind(picture.unwrap_or_default())
         .fetch_optional(conn)
         .await
     })?;

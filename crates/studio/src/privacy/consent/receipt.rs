@@ -33,6 +33,7 @@ fn compose(person: PersonId, decision: &Decision, checkpoint: Option<&str>, now:
         "id": decision.id,
         "person": person,
         "purpose": decision.optional.name(),
+        "picture": decision.picture,
         "number": decision.number,
         "decision": decision.verdict.name(),
         "decided": decision.when.as_seconds(),

@@ -27,6 +27,7 @@ pub(super) const CONSENT: Table = Table {
         ),
         inner("log_id"),
         used("created_ms", "when it was", Behavior),
+        inner("picture_id"),
     ],
 };
 

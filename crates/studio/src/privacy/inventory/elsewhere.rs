@@ -61,7 +61,11 @@ pub const ELSEWHERE: &[Spot] = &[
             Content,
             Source::Program,
         ),
-        purposes: &[Purpose::Drawing],
+        purposes: &[
+            Purpose::Drawing,
+            Purpose::Examples,
+            Purpose::TrainingPictures,
+        ],
         kept: Kept::UntilDeleted,
     },
     Spot {

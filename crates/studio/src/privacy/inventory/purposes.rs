@@ -22,6 +22,9 @@ pub enum Purpose {
     Consents,
     News,
     Personalisation,
+    Examples,
+    TrainingPictures,
+    TrainingWords,
     Analytics,
     Oversight,
     Support,
@@ -30,7 +33,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::Drawing,
         Self::Account,
         Self::Credits,
@@ -48,6 +51,9 @@ impl Purpose {
         Self::Consents,
         Self::News,
         Self::Personalisation,
+        Self::Examples,
+        Self::TrainingPictures,
+        Self::TrainingWords,
         Self::Analytics,
         Self::Oversight,
         Self::Support,
@@ -76,6 +82,11 @@ impl Purpose {
             Self::Consents => "do what you agreed to and nothing else, and show that you did",
             Self::News => "write to you when there is something new",
             Self::Personalisation => "begin with the settings of your last order",
+            Self::Examples => "show to everybody those pictures of which you say so",
+            Self::TrainingPictures => "let models learn from those pictures of which you say so",
+            Self::TrainingWords => {
+                "let models learn from the words of those pictures of which you say so"
+            }
             Self::Analytics => "count how much the service is used, by nobody in particular",
             Self::Support => "help you where you ask for it",
             Self::Oversight => "see that those who run the house look only at what they need",
@@ -143,7 +154,11 @@ impl Purpose {
                 article: "Art. 33 and 34",
                 asks: "a breach is written down, the authority is told within 72 hours, and so are the people whom it puts at risk",
             }),
-            Self::News | Self::Personalisation => Basis::Consent,
+            Self::News
+            | Self::Personalisation
+            | Self::Examples
+            | Self::TrainingPictures
+            | Self::TrainingWords => Basis::Consent,
         }
     }
 
@@ -175,6 +190,10 @@ impl Purpose {
             Self::Preferences => "dpv:UserInterfacePersonalisation",
             Self::News => "dpv:DirectMarketing",
             Self::Personalisation => "dpv:ServicePersonalisation",
+            Self::Examples => "dpv:ServiceProvision",
+            Self::TrainingPictures | Self::TrainingWords => {
+                "dpv:ImproveExistingProductsAndServices"
+            }
             Self::Analytics => "dpv:ServiceUsageAnalytics",
         }
     }

@@ -9,6 +9,13 @@ use super::{Erased, Kept, Limit, Of, Purpose, Table, datum, given, inner, made, 
 use super::{affairs, authorities, choices, forgetting, holding, post, rights, taking};
 use crate::accounts::{alarm, device, session};
 
+/// What whoever sees a picture sees of it.
+const SEEN: &[Purpose] = &[
+    Purpose::Drawing,
+    Purpose::Examples,
+    Purpose::TrainingPictures,
+];
+
 /// Every table, in the order in which a person meets them. None stands before one that its rows name:
 /// an erasure goes from the last to the first.
 pub const TABLES: &[Table] = &[
@@ -272,6 +279,8 @@ pub const TABLES: &[Table] = &[
             Purpose::Drawing,
             Purpose::Fairness,
             Purpose::Personalisation,
+            Purpose::TrainingPictures,
+            Purpose::TrainingWords,
         ],
         kept: Kept::Chosen,
         erased: Erased::Deleted,
@@ -283,7 +292,11 @@ pub const TABLES: &[Table] = &[
                 .serving(&[Purpose::Drawing, Purpose::Personalisation]),
             given("prompt", "your words", Content)
                 .sealed_by_object()
-                .serving(&[Purpose::Drawing]),
+                .serving(&[
+                    Purpose::Drawing,
+                    Purpose::TrainingPictures,
+                    Purpose::TrainingWords,
+                ]),
             given(
                 "negative_prompt",
                 "your words for what to leave out",
@@ -343,7 +356,11 @@ pub const TABLES: &[Table] = &[
         name: "picture",
         row: "Each of your pictures",
         of: Of::Person("person_id"),
-        purposes: &[Purpose::Drawing],
+        purposes: &[
+            Purpose::Drawing,
+            Purpose::Examples,
+            Purpose::TrainingPictures,
+        ],
         kept: Kept::Chosen,
         erased: Erased::Deleted,
         columns: &[
@@ -351,29 +368,33 @@ pub const TABLES: &[Table] = &[
             inner("job_id"),
             inner("person_id"),
             inner("ordinal"),
-            made("seed", "its seed", Content),
-            made("width", "its width", Content),
-            made("height", "its height", Content),
-            made("blob", "where its file is", Content),
-            made("size_bytes", "how large its file is", Content),
-            made("sha256", "the checksum of its file", Content),
+            made("seed", "its seed", Content).serving(&[Purpose::Drawing]),
+            made("width", "its width", Content).serving(SEEN),
+            made("height", "its height", Content).serving(SEEN),
+            made("blob", "where its file is", Content).serving(&[Purpose::Drawing]),
+            made("size_bytes", "how large its file is", Content).serving(&[Purpose::Drawing]),
+            made("sha256", "the checksum of its file", Content).serving(&[Purpose::Drawing]),
             made(
                 "crc32",
                 "a second checksum of its file, for archives",
                 Content,
-            ),
+            )
+            .serving(&[Purpose::Drawing]),
             made(
                 "rights",
                 "the edition of the statement of rights that holds for it",
                 Content,
-            ),
-            used("created_ms", "when it was drawn", Behavior),
-            given("favourite", "whether it is a favourite", AccountSettings),
+            )
+            .serving(&[Purpose::Drawing]),
+            used("created_ms", "when it was drawn", Behavior).serving(&[Purpose::Drawing]),
+            given("favourite", "whether it is a favourite", AccountSettings)
+                .serving(&[Purpose::Drawing]),
             given(
                 "ends_ms",
                 "when it is deleted, if you chose a time",
                 AccountSettings,
-            ),
+            )
+            .serving(&[Purpose::Drawing]),
         ],
     },
     Table {

@@ -351,12 +351,15 @@ mod tests {
     }
 
     #[test]
-    fn promise_own_02_storage_is_read_to_deliver_and_for_no_other_purpose() {
+    fn promise_own_02_storage_is_read_to_deliver_and_else_only_by_consent() {
         let pictures = Place::files("picture", "pictures");
         for purpose in Purpose::ALL {
             let refused = pictures.reading(purpose);
             match purpose {
-                Purpose::Drawing => assert!(refused.is_ok()),
+                // With a proof of consent for the very picture: see `pictures::agreed`.
+                Purpose::Drawing | Purpose::Examples | Purpose::TrainingPictures => {
+                    assert!(refused.is_ok());
+                }
                 _ => {
                     let is_refused = matches!(refused, Err(KeyError::Purpose { .. }));
                     assert!(is_refused, "pictures are read for {purpose:?}");

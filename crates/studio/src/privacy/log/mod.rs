@@ -60,6 +60,8 @@ pub enum Kind {
     ConsentGiven,
     ConsentWithdrawn,
     NewsSent,
+    LearnedFrom,
+    LearningRefused,
     InventoryChanged,
     KeysRotated,
     BackupMade,
@@ -91,7 +93,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 47] = [
         Self::SignedIn,
         Self::RoleChanged,
         Self::CreditsGiven,
@@ -113,6 +115,8 @@ impl Kind {
         Self::ConsentGiven,
         Self::ConsentWithdrawn,
         Self::NewsSent,
+        Self::LearnedFrom,
+        Self::LearningRefused,
         Self::InventoryChanged,
         Self::KeysRotated,
         Self::BackupMade,
@@ -166,6 +170,8 @@ impl Kind {
             Self::ConsentGiven => "consent_given",
             Self::ConsentWithdrawn => "consent_withdrawn",
             Self::NewsSent => "news_sent",
+            Self::LearnedFrom => "learned_from",
+            Self::LearningRefused => "learning_refused",
             Self::InventoryChanged => "inventory_changed",
             Self::KeysRotated => "keys_rotated",
             Self::BackupMade => "backup_made",
@@ -218,6 +224,12 @@ impl Kind {
             Self::ConsentGiven => "You agreed to something",
             Self::ConsentWithdrawn => "You took back what you agreed to",
             Self::NewsSent => "News went to whoever wanted them",
+            Self::LearnedFrom => {
+                "Pictures went into a collection from which models learn, as was agreed to"
+            }
+            Self::LearningRefused => {
+                "A picture was asked for to let models learn from it, and was not given"
+            }
             Self::InventoryChanged => "What is collected changed",
             Self::KeysRotated => "The key-encryption key was changed",
             Self::BackupMade => "A backup was made",

@@ -38,6 +38,10 @@ pub enum Operation {
     WriteOtherLetter,
     /// Reads their last order to begin with its settings.
     Personalise,
+    /// Shows a picture of theirs to everybody.
+    ShowToOthers,
+    /// Puts a picture of theirs into a collection from which models learn.
+    Teach,
     /// Learns from what somebody does, to make the service better.
     Analyse,
     /// Deletes what was signed in with, sent or tried long ago.
@@ -51,7 +55,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::ShowPublic,
         Self::SignIn,
         Self::Secure,
@@ -69,6 +73,8 @@ impl Operation {
         Self::WriteNeededLetter,
         Self::WriteOtherLetter,
         Self::Personalise,
+        Self::ShowToOthers,
+        Self::Teach,
         Self::Analyse,
         Self::SweepTraces,
         Self::SweepContent,
@@ -107,6 +113,8 @@ impl Operation {
                 | Self::Arrange
                 | Self::WriteOtherLetter
                 | Self::Personalise
+                | Self::ShowToOthers
+                | Self::Teach
                 | Self::Analyse,
                 Mode::Open,
             ) => true,
@@ -117,6 +125,8 @@ impl Operation {
                 | Self::Arrange
                 | Self::WriteOtherLetter
                 | Self::Personalise
+                | Self::ShowToOthers
+                | Self::Teach
                 | Self::Analyse,
                 Mode::Restricted | Mode::Held | Mode::Minor,
             ) => false,
@@ -185,6 +195,8 @@ mod tests {
             "Arrange",
             "WriteOtherLetter",
             "Personalise",
+            "ShowToOthers",
+            "Teach",
             "Analyse",
             "SweepContent",
         ];

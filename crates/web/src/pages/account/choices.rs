@@ -10,7 +10,8 @@ use studio::accounts::{Known, Means as Asking};
 use studio::order::Quality;
 use studio::order::beginning::{self, Settings};
 use studio::privacy::consent::{
-    self, ConsentError, Decision, Means, Optional, Signal, Standing, Verdict, receipt,
+    self, ConsentError, Decision, Means, Optional, Shown as Given, Signal, Standing, Verdict,
+    receipt,
 };
 use studio::privacy::inventory::{ELSEWHERE, Medium};
 use studio::privacy::notice;
@@ -35,6 +36,8 @@ struct ChoicesPage {
     signal: Signal,
     has_address: bool,
     standings: Vec<Standing>,
+    /// Purpose by purpose, of which pictures they say yes.
+    given: Vec<Given>,
     decisions: Vec<Decision>,
     has_saved: bool,
     /// `None` where no model is loaded.
@@ -105,7 +108,16 @@ impl ChoicesPage {
             Means::Mailbox => &words.by_mailbox,
             Means::Letter => &words.by_letter,
             Means::Operator => &words.by_operator,
+            Means::House => &words.by_house,
         }
+    }
+
+    fn has_given(&self) -> bool {
+        self.given.iter().any(|one| one.count > 0)
+    }
+
+    fn count(&self, one: &Given) -> u32 {
+        u32::try_from(one.count).unwrap_or(u32::MAX)
     }
 
     /// Name, what it is, and for how long.
@@ -145,6 +157,7 @@ async fn page(
         signal,
         has_address: !matches!(known.means, Asking::Local),
         standings: consent::of_person(studio, person).await?,
+        given: consent::given(studio, person).await?,
         decisions: consent::history(studio, person).await?,
         has_saved,
         controls,
@@ -181,6 +194,20 @@ pub(super) async fn answer(
         _ => return Err(Problem::nothing().into()),
     }
     Ok(onward(&format!("{HERE}#{}", optional.name())))
+}
+
+/// What was said of single pictures for a `purpose` is taken back for all of them.
+pub(super) async fn take_back(
+    State(site): State<Site>,
+    Asker(known): Asker,
+    Signalled(signal): Signalled,
+    sent: Sent,
+) -> Result<Response, Shown> {
+    let optional = Optional::named(sent.text("purpose")).filter(|one| one.is_by_picture());
+    let optional = optional.ok_or_else(Problem::nothing)?;
+    let (person, means) = (known.person, means(&known));
+    consent::withdraw_all(&site.studio, person, optional, means, signal).await?;
+    Ok(onward(&format!("{HERE}#pictures")))
 }
 
 /// The settings with which the studio begins; `do=forget` for none.
@@ -256,6 +283,9 @@ pub(crate) fn problem(error: ConsentError) -> Problem {
     match error {
         ConsentError::OtherWords => conflict("other_words"),
         ConsentError::NoAddress => conflict("no_address"),
+        ConsentError::ByPicture => conflict("by_picture"),
+        ConsentError::Private => conflict("private"),
+        ConsentError::NoPicture => Problem::no_picture(),
         ConsentError::Restricted => Problem::new(StatusCode::FORBIDDEN, "restricted", message),
         ConsentError::Slow | ConsentError::TooMany => {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", message)

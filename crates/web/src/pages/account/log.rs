@@ -54,6 +54,10 @@ impl LogPage {
             Kind::BroughtIn => words
                 .log_brought
                 .fill_two(&number("orders"), &number("pictures")),
+            Kind::LearnedFrom => words
+                .log_learned
+                .fill_two(&number("pictures"), &text("set")),
+            Kind::ConsentWithdrawn if text("means") == "house" => words.log_taken_down.clone(),
             Kind::ErasureBegun
             | Kind::ErasureEnded
             | Kind::Restricted
@@ -69,6 +73,7 @@ impl LogPage {
             | Kind::ConsentGiven
             | Kind::ConsentWithdrawn
             | Kind::NewsSent
+            | Kind::LearningRefused
             | Kind::InventoryChanged
             | Kind::KeysRotated
             | Kind::BackupMade

@@ -68,6 +68,7 @@ pub(super) fn routes() -> Router<Site> {
             get(objections::show).post(objections::set),
         )
         .route("/account/choices", get(choices::show).post(choices::answer))
+        .route("/account/choices/pictures", post(choices::take_back))
         .route("/account/choices/settings", post(choices::settings))
         .route("/account/choices/receipts/{id}", get(choices::fetch))
         .route(

@@ -6,7 +6,7 @@ mod view;
 
 pub(super) use chosen::{act, star};
 pub(super) use keeping::{choose, choose_one};
-pub(super) use view::show;
+pub(super) use view::{consent, show};
 
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};

@@ -1,7 +1,7 @@
 //! One picture with everything about it.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::clock::Moment;
@@ -9,20 +9,27 @@ use domain::credits::Credits;
 use domain::ids::PictureId;
 use domain::model::{ModelCard, Place};
 use domain::picture::Format;
+use studio::accounts::Means;
 use studio::jobs::{self, Job};
 use studio::pictures::{self, Kind, Picture};
+use studio::privacy::consent::{self, Optional, Standing, Subject, Verdict};
 use studio::privacy::keeping::Keep;
 use studio::{Studio, order, routing};
 
+use super::super::account::{consent_means, consent_problem};
 use super::super::credits::Purse;
 use super::super::draw::VARIATIONS;
-use super::super::{Frame, Shown, ok, wants_part};
+use super::super::sent::Sent;
+use super::super::{Frame, Shown, ok, onward, wants_part};
 use super::keeping::{self, Choice};
 use crate::api::content_path;
-use crate::caller::Caller;
+use crate::caller::{Asker, Signalled};
 use crate::problem::Problem;
 use crate::texts::Texts;
 use crate::when;
+
+/// What the address of a page says on which these choices are open.
+const ASKED: &str = "consent";
 
 #[derive(Template)]
 #[template(path = "picture.html")]
@@ -45,6 +52,10 @@ struct PictureView {
     /// What its order would cost again, and what its variations; absent where nothing is metered.
     again: Option<Credits>,
     vary: Option<Credits>,
+    /// What can be agreed to about this one; empty in a house without others.
+    consents: Vec<Standing>,
+    /// Somebody came for these.
+    is_asked: bool,
 }
 
 impl PictureView {
@@ -136,6 +147,19 @@ impl PictureView {
         Some((when::iso(end), self.t.exact(end), left))
     }
 
+    fn is_on(&self, one: &Standing) -> bool {
+        one.verdict() == Some(Verdict::Given)
+    }
+
+    fn stands(&self, one: &Standing) -> String {
+        let words = &self.t.consents;
+        match &one.newest {
+            Some(newest) if self.is_on(one) => words.on.fill(&self.t.exact(newest.when)),
+            Some(newest) if one.is_outdated() => words.outdated.fill(&self.t.exact(newest.when)),
+            Some(_) | None => words.off.clone(),
+        }
+    }
+
     fn ways(&self) -> Vec<Choice> {
         keeping::choices(self.t, self.keep())
     }
@@ -151,10 +175,12 @@ impl PictureView {
 
 pub(in crate::pages) async fn show(
     State(studio): State<Studio>,
-    Caller(person): Caller,
+    Asker(known): Asker,
     Path(id): Path<String>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Shown> {
+    let person = known.person;
     let id: PictureId = id.parse().map_err(|_| Problem::no_picture())?;
     let picture = pictures::find(&studio, person, id)
         .await?
@@ -164,6 +190,13 @@ pub(in crate::pages) async fn show(
         .ok_or_else(Problem::no_picture)?;
     let purse = Purse::of(&studio, person).await?;
     let purse = purse.as_ref();
+    let consents = match known.means {
+        // There is nobody to show anything to.
+        Means::Local => Vec::new(),
+        Means::Session { .. } | Means::Key { .. } => {
+            consent::of_picture(&studio, person, id).await?
+        }
+    };
     let view = PictureView {
         t: Texts::get(),
         again: purse.and_then(|purse| purse.again(&studio, &job)),
@@ -172,6 +205,8 @@ pub(in crate::pages) async fn show(
         now: studio.clock.now(),
         picture,
         job,
+        consents,
+        is_asked: query.is_some_and(|query| query == ASKED),
     };
     if wants_part(&headers) {
         return Ok(ok(&view));
@@ -181,4 +216,29 @@ pub(in crate::pages) async fn show(
         frame: Frame::member("pictures"),
         view,
     }))
+}
+
+/// `purpose`, the `version` of the words that were read, and the `answer`, yes or no, about this one picture.
+pub(in crate::pages) async fn consent(
+    State(studio): State<Studio>,
+    Asker(known): Asker,
+    Signalled(signal): Signalled,
+    Path(id): Path<String>,
+    sent: Sent,
+) -> Result<Response, Shown> {
+    let id: PictureId = id.parse().map_err(|_| Problem::no_picture())?;
+    let optional = Optional::named(sent.text("purpose")).filter(|one| one.is_by_picture());
+    let about = Subject::picture(optional.ok_or_else(Problem::nothing)?, id);
+    let (person, means) = (known.person, consent_means(&known));
+    match sent.text("answer") {
+        "yes" => {
+            let version = sent.text("version").parse().unwrap_or(0);
+            consent::give(&studio, person, about, version, means, signal)
+                .await
+                .map_err(consent_problem)?;
+        }
+        "no" => consent::withdraw(&studio, person, about, means, signal).await?,
+        _ => return Err(Problem::nothing().into()),
+    }
+    Ok(onward(&format!("/pictures/{id}?{ASKED}#consent")))
 }
