@@ -27,7 +27,7 @@ after(async () => {
 
 for (const screen of Object.keys(SCREENS)) {
   for (const theme of THEMES) {
-    test(`promise_own_04_a_picture_is_shown_and_taken_back_in_the_browser, on a ${screen} in ${theme}`, PATIENCE, async () => {
+    test(`a picture is shown to everybody and taken back, on a ${screen} in ${theme}`, PATIENCE, async () => {
       const { page, leave } = await visit(browser, program.url, { screen, theme });
       await signIn(page, program, OPERATOR);
       const drawn = await page.request.post("/v1/images/generations", {
