@@ -18,11 +18,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "a-private-picture-is-agreed-to",
         "GEN-08",
-        (
-            BY_PICTURE,
-            "Some(_) => Err(ConsentError::Private)",
-            "Some(_) => Ok(())",
-        ),
+        (BY_PICTURE, "Err(ConsentError::Private)", "Ok(())"),
         "promise_gen_08_what_is_agreed_to_is_one_picture_of_ones_own_in_the_words_of_today",
     ),
     mutant(

@@ -305,6 +305,12 @@ async fn promise_gen_08_models_learn_from_nothing_that_was_not_agreed_to() {
     consent::withdraw(studio, person, about, Means::Session, Signal::Absent)
         .await
         .expect("holds");
+    let only = [about.picture.expect("a picture")];
+    let refused = training::gather(studio, &only, nothing).await;
+    assert!(
+        matches!(refused, Err(TrainingError::NoConsent(_))),
+        "{refused:?}"
+    );
     let too_few = training::gather(studio, &[], nothing).await;
     assert!(
         matches!(too_few, Err(TrainingError::TooFew { people: 9 })),
