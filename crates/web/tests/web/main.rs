@@ -28,6 +28,7 @@ mod outbox;
 mod pages;
 mod passkeys;
 mod people;
+mod plain;
 mod portraits;
 mod privacy;
 mod repeats;
