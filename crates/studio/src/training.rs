@@ -1,8 +1,8 @@
 //! Is learned from: pictures of which their people say so, one by one, gathered for whoever trains a model.
 //!
 //! Architecture invariant: an [`Item`] is made of a [`Proof`] that its person agreed to this very picture, and
-//! of nothing else, so there is no collection with a picture that nobody agreed to. Proofs are found in the
-//! transaction that writes into the log of each person concerned what was taken.
+//! of nothing else, so there is no collection with a picture that nobody agreed to. Proofs are asked for right
+//! before a picture is taken, and there is none whose people did not get their entry in the log.
 //!
 //! Nothing of an item tells whose it is: pictures are written anew from their pixels, in random order, under
 //! running numbers, and only where enough people gave some. That whoever drew a picture knows it again can't
