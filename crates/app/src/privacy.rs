@@ -1,15 +1,17 @@
 //! `pinhole privacy`: what the program keeps of people, from its own declaration. It needs no data
-//! folder and no running program, but to publish a version of the notice.
+//! folder and no running program, but to publish a version of the notice and to sum up what is done here.
 
+use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
-use studio::privacy::{assessment, notice, recipients};
+use studio::privacy::{aggregates, assessment, notice, recipients};
 
-use crate::place::{Place, Said};
+use crate::place::{HouseArgs, Place, Said};
 use crate::policies::{self, PublishArgs};
 
 #[derive(Subcommand)]
@@ -38,6 +40,12 @@ pub(crate) enum PrivacyCommand {
     },
     /// Publish what this build does, with these settings, as a version of the privacy notice. Give it the settings of pinhole serve, in the environment
     Publish(PublishArgs),
+    /// Write what somebody who may take the house over can see before: how much is done here each month, of at least ten people together
+    Aggregates {
+        /// The file to write; it must not be there yet
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -93,9 +101,29 @@ pub(crate) fn run(command: &PrivacyCommand, place: &Place) -> anyhow::Result<Exi
                 tokio::runtime::Runtime::new().context("the async runtime does not start")?;
             runtime.block_on(policies::publish(args, place))?
         }
+        PrivacyCommand::Aggregates { out } => {
+            let runtime =
+                tokio::runtime::Runtime::new().context("the async runtime does not start")?;
+            runtime.block_on(aggregates(out, place))?
+        }
     };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn aggregates(file: &Path, place: &Place) -> anyhow::Result<String> {
+    let studio = place.study(&HouseArgs::from_env()).await?;
+    let told = aggregates::document(&studio).await;
+    studio.db.close().await;
+    studio.keys.close().await;
+    let shown = file.display();
+    let made = OpenOptions::new().write(true).create_new(true).open(file);
+    let mut made = made.with_context(|| format!("{shown} can't be written"))?;
+    made.write_all(pretty(&told?).as_bytes())?;
+    made.sync_all()?;
+    Ok(format!(
+        "{shown} holds sums of at least ten people each, and nothing of anybody.\n"
+    ))
 }
 
 fn pretty(value: &Value) -> String {

@@ -21,6 +21,8 @@ pub mod duty;
 
 pub mod access;
 
+pub mod aggregates;
+
 pub mod export;
 
 pub mod import;

@@ -10,7 +10,7 @@ pub const CROWD: u64 = 10;
 
 /// Cells with few people become one, named [`OTHER`]; where that one has few, the smallest of the others
 /// joins it, since it could be reckoned from the sum otherwise. Where nobody is left to join, nothing is told.
-pub(super) fn fold(kind: Kind, cells: HashMap<String, Cell>) -> Vec<(String, Cell)> {
+pub(crate) fn fold(kind: Kind, cells: HashMap<String, Cell>) -> Vec<(String, Cell)> {
     let (mut told, mut few): (Vec<_>, Vec<_>) = cells
         .into_iter()
         .partition(|(name, cell)| cell.people >= CROWD && name != OTHER);

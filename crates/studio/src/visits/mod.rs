@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 
 pub use book::{Day, KEPT_MS, MAX_DAYS_READ, Report, close, keep_publishing, publish, report};
 pub use crowd::CROWD;
+pub(crate) use crowd::fold;
 
 /// Several cells of which each is about few people; and what finds no place any more.
 pub const OTHER: &str = "other";

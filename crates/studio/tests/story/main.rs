@@ -1,5 +1,6 @@
 //! Orders from the prompt to the file, with a painter that moves only when the test says so.
 
+mod aggregates;
 mod backup;
 mod consent;
 mod erasure;
