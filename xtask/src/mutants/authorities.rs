@@ -7,6 +7,7 @@ const DECIDING: &str = "crates/studio/src/privacy/disclosures/deciding.rs";
 const PACKAGE: &str = "crates/studio/src/privacy/disclosures/package.rs";
 const CLOCK: &str = "crates/studio/src/privacy/disclosures/clock.rs";
 const AFFECTED: &str = "crates/studio/src/privacy/breaches/affected.rs";
+const AGGREGATES: &str = "crates/studio/src/privacy/aggregates.rs";
 const BREACHES: &str = "crates/studio/src/privacy/breaches/mod.rs";
 
 pub(crate) const MUTANTS: &[Mutant] = &[
@@ -53,5 +54,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "noticed.plus_millis(2 * REPORT_MS)",
         ),
         "promise_x_03_a_breach_is_reported_within_72_hours_or_everybody_sees_that_it_was_not",
+    ),
+    mutant(
+        "bidders-get-exact-numbers",
+        "LEG-03",
+        (AGGREGATES, "cell.people - cell.people % CROWD", "cell.people"),
+        "promise_leg_03_bidders_reckon_nobody_from_sums_and_from_differences",
     ),
 ];
