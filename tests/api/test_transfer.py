@@ -1,6 +1,7 @@
 """A house that somebody else takes over: what they see before, and what goes with it."""
 
 import json
+import time
 
 from program import Program, run
 from test_retention import moved
@@ -44,5 +45,50 @@ def test_promise_leg_03_bidders_get_a_file_in_which_nobody_is(tmp_path):
         again = shell(program, "privacy", "aggregates", "--out", str(later))
         assert again.returncode == 1 and b"can't be written" in again.stderr
         assert later.read_text() == text
+    finally:
+        program.kill()
+
+
+def test_promise_leg_03_a_transfer_waits_until_everybody_had_30_days(tmp_path):
+    program = Program(tmp_path, PINHOLE_PUBLIC_URL="https://pictures.example.org").start()
+    try:
+        program.command("admin", "person", "add", "--email", "anna@example.org", "--json")
+        assert program.stop() == 0
+        manifest = tmp_path / "manifest.json"
+        arguments = ["privacy", "transfer", "complete", "--reason", "merger", "--out", str(manifest)]
+        refused = shell(program, *arguments)
+        assert refused.returncode == 1 and b"gives this house to somebody else" in refused.stderr, refused.stderr
+        assert "goes to nobody else" in program.command("privacy", "transfer", "show")
+        before = program.more.get("PINHOLE_CONTROLLER")
+        program.more["PINHOLE_CONTROLLER"] = "Other Pictures Ltd"
+        program.command("privacy", "publish")
+        refused = shell(program, *arguments)
+        assert refused.returncode == 1 and b"1 with an account were not told of version 2" in refused.stderr, refused.stderr
+        # The house of before goes on, and tells.
+        program.more["PINHOLE_CONTROLLER"] = before or "Example Pictures Ltd"
+        program.start()
+        deadline = time.monotonic() + 60
+        while program.rows("SELECT COUNT(*) FROM policy_notice") != [("1",)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert program.stop() == 0
+        refused = shell(program, *arguments)
+        assert refused.returncode == 1 and b"can be completed from" in refused.stderr, refused.stderr
+        program.more |= moved(29 * DAY_MS)
+        assert shell(program, *arguments).returncode == 1 and not manifest.exists()
+        program.more |= moved(31 * DAY_MS)
+        program.more["PINHOLE_CONTROLLER"] = "Other Pictures Ltd"
+        shown = program.command("privacy", "transfer", "show")
+        assert "to Other Pictures Ltd, by version 2" in shown and "not told yet: 0" in shown
+        program.command(*arguments)
+        checked = shell(program, "verify", "receipt", str(manifest))
+        assert checked.returncode == 0 and b"to Other Pictures Ltd (merger), as version 2" in checked.stdout, checked.stderr
+        text = manifest.read_text()
+        assert "anna@" not in text
+        again = shell(program, *arguments)
+        assert again.returncode == 1 and b"can't be written" in again.stderr
+        manifest.write_text(text.replace("Other Pictures", "Third Pictures"))
+        forged = shell(program, "verify", "receipt", str(manifest))
+        assert forged.returncode != 0 and b"changed after it was signed" in forged.stderr
     finally:
         program.kill()

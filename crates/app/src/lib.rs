@@ -20,6 +20,7 @@ mod policies;
 mod privacy;
 mod requests;
 mod serve;
+mod transfer;
 mod verify;
 mod work;
 

@@ -13,6 +13,7 @@ use studio::privacy::{aggregates, assessment, notice, recipients};
 
 use crate::place::{HouseArgs, Place, Said};
 use crate::policies::{self, PublishArgs};
+use crate::transfer::{self, TransferCommand};
 
 #[derive(Subcommand)]
 pub(crate) enum PrivacyCommand {
@@ -40,6 +41,11 @@ pub(crate) enum PrivacyCommand {
     },
     /// Publish what this build does, with these settings, as a version of the privacy notice. Give it the settings of pinhole serve, in the environment
     Publish(PublishArgs),
+    /// The transfer of this house to somebody else, as a version of the notice with another controller announces it
+    Transfer {
+        #[command(subcommand)]
+        command: TransferCommand,
+    },
     /// Write what somebody who may take the house over can see before: how much is done here each month, of at least ten people together
     Aggregates {
         /// The file to write; it must not be there yet
@@ -101,6 +107,11 @@ pub(crate) fn run(command: &PrivacyCommand, place: &Place) -> anyhow::Result<Exi
                 tokio::runtime::Runtime::new().context("the async runtime does not start")?;
             runtime.block_on(policies::publish(args, place))?
         }
+        PrivacyCommand::Transfer { command } => {
+            let runtime =
+                tokio::runtime::Runtime::new().context("the async runtime does not start")?;
+            runtime.block_on(transfer::run(command, place))?
+        }
         PrivacyCommand::Aggregates { out } => {
             let runtime =
                 tokio::runtime::Runtime::new().context("the async runtime does not start")?;
@@ -116,14 +127,20 @@ async fn aggregates(file: &Path, place: &Place) -> anyhow::Result<String> {
     let told = aggregates::document(&studio).await;
     studio.db.close().await;
     studio.keys.close().await;
-    let shown = file.display();
-    let made = OpenOptions::new().write(true).create_new(true).open(file);
-    let mut made = made.with_context(|| format!("{shown} can't be written"))?;
-    made.write_all(pretty(&told?).as_bytes())?;
-    made.sync_all()?;
+    write_new(file, &pretty(&told?))?;
     Ok(format!(
-        "{shown} holds sums of at least ten people each, and nothing of anybody.\n"
+        "{} holds sums of at least ten people each, and nothing of anybody.\n",
+        file.display()
     ))
+}
+
+/// Writes a file that is not there yet.
+pub(crate) fn write_new(file: &Path, text: &str) -> anyhow::Result<()> {
+    let made = OpenOptions::new().write(true).create_new(true).open(file);
+    let mut made = made.with_context(|| format!("{} can't be written", file.display()))?;
+    made.write_all(text.as_bytes())?;
+    made.sync_all()?;
+    Ok(())
 }
 
 fn pretty(value: &Value) -> String {

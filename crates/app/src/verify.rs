@@ -17,7 +17,7 @@ use studio::privacy::receipt::{self, Genuine, Kind};
 
 #[derive(Subcommand)]
 pub(crate) enum VerifyCommand {
-    /// The receipt of an erasure or of a decision about consent, or the manifest of a collection for training
+    /// The receipt of an erasure or of a decision about consent, or the manifest of a collection for training or of a transfer
     Receipt {
         file: PathBuf,
         /// Key of the house that should have signed it, as /.well-known/pinhole-house.json shows it
@@ -50,6 +50,7 @@ pub(crate) fn run(command: &VerifyCommand) -> Result<ExitCode> {
                 Kind::Erasure => says(&genuine, key.is_some()),
                 Kind::Consent => says_of_consent(&genuine, key.is_some()),
                 Kind::TrainingSet => says_of_training(&genuine, key.is_some()),
+                Kind::Transfer => says_of_transfer(&genuine, key.is_some()),
             }
         }
         VerifyCommand::Export { file, key } => {
@@ -133,6 +134,28 @@ fn says_of_training(genuine: &Genuine, is_pinned: bool) -> String {
         receipt["pictures"],
         receipt["people_at_least"],
         receipt["set"].as_str().unwrap_or("?"),
+        BASE64.encode(genuine.public_key),
+    );
+    if !is_pinned {
+        says += COMPARE;
+    }
+    says
+}
+
+fn says_of_transfer(genuine: &Genuine, is_pinned: bool) -> String {
+    let receipt = &genuine.receipt;
+    let rows = receipt["rows"].as_array().into_iter().flatten();
+    let rows: u64 = rows.filter_map(|table| table["rows"].as_u64()).sum();
+    let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    let mut says = format!(
+        "The signature fits: nothing in this manifest was changed.\n\
+         Transfer: from {} to {} ({}), as version {} of the privacy notice said\n\
+         Rows that go along: {rows}\n\
+         Signed with {}\n",
+        text(&receipt["from"]["name"]),
+        text(&receipt["to"]["name"]),
+        text(&receipt["reason"]),
+        receipt["notice"]["version"],
         BASE64.encode(genuine.public_key),
     );
     if !is_pinned {

@@ -58,7 +58,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "bidders-get-exact-numbers",
         "LEG-03",
-        (AGGREGATES, "cell.people - cell.people % CROWD", "cell.people"),
+        (
+            AGGREGATES,
+            "cell.people - cell.people % CROWD",
+            "cell.people",
+        ),
         "promise_leg_03_bidders_reckon_nobody_from_sums_and_from_differences",
     ),
 ];

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::consent::receipt as consent;
 use super::erasure::receipt as erasure;
+use super::policies::transfer;
 use super::{canonical, keys};
 use crate::training;
 
@@ -14,6 +15,8 @@ pub enum Kind {
     Consent,
     /// What a collection holds from which models learn.
     TrainingSet,
+    /// What of a house went to somebody else.
+    Transfer,
 }
 
 impl Kind {
@@ -22,6 +25,7 @@ impl Kind {
             erasure::KIND => Some(Self::Erasure),
             consent::KIND => Some(Self::Consent),
             training::KIND => Some(Self::TrainingSet),
+            transfer::KIND => Some(Self::Transfer),
             _ => None,
         }
     }
@@ -33,7 +37,7 @@ pub enum BadReceipt {
     #[error("This is no receipt: it is not JSON with a receipt and its signature.")]
     Unreadable,
     #[error(
-        "This is no receipt of an erasure, of a consent or of a collection as this program writes them."
+        "This is no receipt of an erasure, of a consent, of a collection or of a transfer as this program writes them."
     )]
     OtherKind,
     #[error("The receipt was signed by another house than the one whose key was named.")]

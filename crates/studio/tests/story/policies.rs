@@ -6,9 +6,11 @@ use domain::personal::Address;
 use domain::role::Role;
 use studio::Studio;
 use studio::accounts::person;
+use studio::privacy::policies::transfer::{Reason, TransferError};
 use studio::privacy::policies::{
     self, Declaration, Draft, NOTICE_MS, PolicyError, Refusal, RulingError, Wishes,
 };
+use studio::privacy::receipt;
 
 use crate::stage::Stage;
 
@@ -225,4 +227,98 @@ async fn promise_pol_03_a_change_is_announced_until_a_month_after_its_day() {
     assert_eq!(announced(NOTICE_MS).await, Some((2, true)));
     assert_eq!(announced(2 * NOTICE_MS - 1).await, Some((2, true)));
     assert_eq!(announced(2 * NOTICE_MS).await, None);
+}
+
+/// The house goes from One to Two: not a moment before everybody had 30 days.
+#[tokio::test]
+async fn promise_leg_03_a_house_goes_to_nobody_before_people_had_30_days() {
+    let stage = Stage::new().await;
+    let studio = &stage.studio;
+    for number in 0..3 {
+        let address = Address::new(&format!("p{number}@example.org")).expect("an address");
+        person::add(studio, &address, Role::Person, None)
+            .await
+            .expect("is added");
+    }
+    let complete = || policies::transfer::complete(studio, Reason::AssetSale);
+    publish(studio, "One", Wishes::default())
+        .await
+        .expect("the first");
+    assert!(matches!(complete().await, Err(TransferError::None)));
+    let plan = publish(studio, "Two", Wishes::default())
+        .await
+        .expect("the second");
+    assert!(matches!(
+        complete().await,
+        Err(TransferError::Untold {
+            people: 3,
+            number: 2
+        })
+    ));
+    studio.clock.advance_millis(1_000);
+    assert_eq!(policies::tell_due(studio).await.expect("tells"), 3);
+    // The last one was told a second after it was published.
+    let ready = plan.effective.plus_millis(1_000);
+    studio.clock.advance_millis(NOTICE_MS - 1);
+    match complete().await {
+        Err(TransferError::TooEarly(when)) => assert_eq!(when, ready),
+        other => panic!("{other:?}"),
+    }
+    studio.clock.advance_millis(1);
+    let manifest = complete().await.expect("everybody had their time");
+    let genuine = receipt::verify(&manifest, Some(&studio.keys.public_key())).expect("is genuine");
+    assert_eq!(genuine.kind, receipt::Kind::Transfer);
+    let said = &genuine.receipt;
+    assert_eq!(
+        (&said["from"]["name"], &said["to"]["name"]),
+        (&"One".into(), &"Two".into())
+    );
+    assert_eq!(
+        (&said["reason"], &said["notice"]["version"]),
+        (&"asset-sale".into(), &2.into())
+    );
+    let heads = policies::heads(studio).await.expect("reads");
+    assert_eq!(said["notice"]["sha256"], heads[1].sha256.as_str());
+    let rows = said["rows"].as_array().expect("rows");
+    assert!(rows.contains(&serde_json::json!({ "table": "account", "rows": 3 })));
+    assert!(!manifest.contains("p1@"));
+    // Whatever is changed in it is seen.
+    let forged = manifest.replace("\"Two\"", "\"Six\"");
+    assert_eq!(
+        receipt::verify(&forged, None),
+        Err(receipt::BadReceipt::Forged)
+    );
+}
+
+#[tokio::test]
+async fn promise_leg_03_a_transfer_that_is_withdrawn_can_not_be_completed() {
+    let stage = Stage::new().await;
+    let studio = &stage.studio;
+    publish(studio, "One", Wishes::default())
+        .await
+        .expect("the first");
+    publish(studio, "Two", Wishes::default())
+        .await
+        .expect("the second");
+    assert!(
+        policies::transfer::announced(studio)
+            .await
+            .expect("reads")
+            .is_some()
+    );
+    studio.clock.advance_millis(1_000);
+    // The one of before, published again.
+    let plan = publish(studio, "One", Wishes::default())
+        .await
+        .expect("the third");
+    assert_eq!((plan.is_material, plan.overtakes), (false, vec![2]));
+    studio.clock.advance_millis(2 * NOTICE_MS);
+    assert!(
+        policies::transfer::announced(studio)
+            .await
+            .expect("reads")
+            .is_none()
+    );
+    let done = policies::transfer::complete(studio, Reason::Merger).await;
+    assert!(matches!(done, Err(TransferError::None)));
 }

@@ -11,6 +11,7 @@ mod lines;
 mod publishing;
 mod ruling;
 mod telling;
+pub mod transfer;
 
 use db::{Db, Tx, on};
 use domain::clock::Moment;
