@@ -8,6 +8,7 @@ const PACKAGE: &str = "crates/studio/src/privacy/disclosures/package.rs";
 const CLOCK: &str = "crates/studio/src/privacy/disclosures/clock.rs";
 const AFFECTED: &str = "crates/studio/src/privacy/breaches/affected.rs";
 const AGGREGATES: &str = "crates/studio/src/privacy/aggregates.rs";
+const TRANSFER: &str = "crates/studio/src/privacy/policies/transfer.rs";
 const BREACHES: &str = "crates/studio/src/privacy/breaches/mod.rs";
 
 pub(crate) const MUTANTS: &[Mutant] = &[
@@ -64,5 +65,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "cell.people",
         ),
         "promise_leg_03_bidders_reckon_nobody_from_sums_and_from_differences",
+    ),
+    mutant(
+        "a-house-goes-before-its-day",
+        "LEG-03",
+        (TRANSFER, "now < transfer.ready", "false"),
+        "promise_leg_03_a_house_goes_to_nobody_before_people_had_30_days",
     ),
 ];
