@@ -59,11 +59,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "bidders-get-exact-numbers",
         "LEG-03",
-        (
-            AGGREGATES,
-            "cell.people - cell.people % CROWD",
-            "cell.people",
-        ),
+        (AGGREGATES, "cell.times - cell.times % step", "cell.times"),
         "promise_leg_03_bidders_reckon_nobody_from_sums_and_from_differences",
     ),
     mutant(
