@@ -80,7 +80,15 @@ def test_promise_leg_03_a_transfer_waits_until_everybody_had_30_days(tmp_path):
         program.more["PINHOLE_CONTROLLER"] = "Other Pictures Ltd"
         shown = program.command("privacy", "transfer", "show")
         assert "to Other Pictures Ltd, by version 2" in shown and "not told yet: 0" in shown
+        # Cut off while it is written into people's logs, it goes on, and writes it to nobody twice.
+        entries = "SELECT COUNT(*) FROM log_entry WHERE kind = 'handed_over' AND person_id IS NOT NULL"
+        for point, written in [("handed-over-uncommitted:1", "0"), ("handed-over-committed:1", "1")]:
+            program.more["PINHOLE_FAIL_AT"] = point
+            assert shell(program, *arguments).returncode != 0 and not manifest.exists()
+            assert program.rows(entries) == [(written,)]
+        del program.more["PINHOLE_FAIL_AT"]
         program.command(*arguments)
+        assert program.rows(entries) == [("1",)]
         checked = shell(program, "verify", "receipt", str(manifest))
         assert checked.returncode == 0 and b"to Other Pictures Ltd (merger), as version 2" in checked.stdout, checked.stderr
         text = manifest.read_text()

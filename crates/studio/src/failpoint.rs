@@ -98,4 +98,6 @@ const POINTS: [&str; 66] = [
     "news-going",
     "policy-told-uncommitted",
     "policy-told-committed",
+    "handed-over-uncommitted",
+    "handed-over-committed",
 ];

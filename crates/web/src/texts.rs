@@ -148,12 +148,12 @@ texts! {
         String: title lead none follow machine all facts proof current in_force waits overtaken past
             state_in_force state_waits state_overtaken state_past first only_words other other_do meaning
             words words_what controller banner_link banner_unread banner_read;
-        Pattern: version published effective change more compare between left soon feed_item banner
-            banner_since;
+        Pattern: version published effective change more compare between left soon feed_item banner banner_goes
+            banner_gone banner_since;
     }
     DeskPolicies {
-        String: title lead running is_solo publish nobody;
-        Pattern: is_in_force is_less is_more counted returned;
+        String: title lead running is_solo publish nobody transfer transfer_none transfer_do;
+        Pattern: goes goes_untold goes_ready is_in_force is_less is_more counted returned;
     }
     Notices {
         String: tab title lead none read waits changes notice not_agreeing leave leave_what;
@@ -266,7 +266,7 @@ texts! {
             passkey_name passkey_name_hint passkey_make passkey_known passkey_stopped
             passkey_failed passkey_synced rename rename_do remove confirm_passkey
             session_by_password session_by_removed;
-        Pattern: hold log_looked log_looked_to log_key_made log_signed_in log_brought log_learned log_role log_credits log_priority session_when session_by_passkey passkey_used passkey_unused key_used key_limited;
+        Pattern: hold log_looked log_looked_to log_key_made log_signed_in log_brought log_handed log_learned log_role log_credits log_priority session_when session_by_passkey passkey_used passkey_unused key_used key_limited;
         Plural: data_rows recovery_left;
     }
     Forget {

@@ -6,6 +6,7 @@ use domain::personal::Address;
 use domain::role::Role;
 use studio::Studio;
 use studio::accounts::person;
+use studio::privacy::log::{self, Kind};
 use studio::privacy::policies::transfer::{Reason, TransferError};
 use studio::privacy::policies::{
     self, Declaration, Draft, NOTICE_MS, PolicyError, Refusal, RulingError, Wishes,
@@ -265,7 +266,27 @@ async fn promise_leg_03_a_house_goes_to_nobody_before_people_had_30_days() {
         other => panic!("{other:?}"),
     }
     studio.clock.advance_millis(1);
+    // Two at once, and once more: each person reads it once.
+    let neighbour = stage.neighbour();
+    let there = policies::transfer::complete(&neighbour.studio, Reason::AssetSale);
+    let (here, there) = tokio::join!(complete(), there);
+    there.expect("is completed there");
+    here.expect("is completed here");
     let manifest = complete().await.expect("everybody had their time");
+    for number in 0..3 {
+        let address = Address::new(&format!("p{number}@example.org")).expect("an address");
+        let found = person::by_address(studio, &address).await.expect("reads");
+        let person = found.expect("is there").person;
+        let entries = log::of_person(studio, person, None, 50)
+            .await
+            .expect("reads");
+        let handed: Vec<_> = entries
+            .iter()
+            .filter(|one| one.kind == Kind::HandedOver)
+            .collect();
+        assert_eq!(handed.len(), 1, "{number}");
+        assert_eq!(handed[0].what["to"], "Two");
+    }
     let genuine = receipt::verify(&manifest, Some(&studio.keys.public_key())).expect("is genuine");
     assert_eq!(genuine.kind, receipt::Kind::Transfer);
     let said = &genuine.receipt;

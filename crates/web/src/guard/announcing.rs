@@ -45,6 +45,8 @@ pub(crate) struct Seen(Arc<Mutex<Option<(i64, Latest)>>>);
 #[derive(Clone, Debug, Default)]
 struct Latest {
     announced: Option<Announcement>,
+    /// To whom the house goes by it, where it goes to somebody else.
+    to: Option<String>,
     /// Whether anybody was ever told anything.
     has_told: bool,
 }
@@ -62,8 +64,14 @@ impl Seen {
             return Ok(latest);
         }
         let heads = policies::heads(&site.studio).await?;
+        let announced = policies::announced(&heads, now);
+        let to = match announced.as_ref().filter(|announced| announced.gives) {
+            Some(_) => policies::transfer::announced(&site.studio).await?,
+            None => None,
+        };
         let latest = Latest {
-            announced: policies::announced(&heads, now),
+            announced,
+            to: to.map(|known| known.to.name),
             has_told: heads.iter().any(|head| head.is_material),
         };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,9 +117,11 @@ async fn banner(site: &Site, known: Option<Known>) -> Result<Option<Banner>, Fai
     Ok(latest.announced.map(|announced| {
         let day = t.exact(announced.effective);
         Banner {
-            says: match announced.holds {
-                true => words.banner_since.fill(&day),
-                false => words.banner.fill(&day),
+            says: match (announced.holds, &latest.to) {
+                (true, None) => words.banner_since.fill(&day),
+                (false, None) => words.banner.fill(&day),
+                (true, Some(to)) => words.banner_gone.fill_two(&day, to),
+                (false, Some(to)) => words.banner_goes.fill_two(&day, to),
             },
             link: format!("/privacy/versions/{}/changes", announced.number),
             link_words: &words.banner_link,

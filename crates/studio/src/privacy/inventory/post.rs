@@ -20,6 +20,11 @@ pub(super) const POLICY_NOTICE: Table = Table {
             "when you said that you read it",
             Behavior,
         ),
+        used(
+            "handed_ms",
+            "when the house went to whom it told you of",
+            Behavior,
+        ),
     ],
 };
 

@@ -62,6 +62,7 @@ pub enum Kind {
     NewsSent,
     LearnedFrom,
     LearningRefused,
+    HandedOver,
     InventoryChanged,
     KeysRotated,
     BackupMade,
@@ -93,7 +94,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::SignedIn,
         Self::RoleChanged,
         Self::CreditsGiven,
@@ -117,6 +118,7 @@ impl Kind {
         Self::NewsSent,
         Self::LearnedFrom,
         Self::LearningRefused,
+        Self::HandedOver,
         Self::InventoryChanged,
         Self::KeysRotated,
         Self::BackupMade,
@@ -172,6 +174,7 @@ impl Kind {
             Self::NewsSent => "news_sent",
             Self::LearnedFrom => "learned_from",
             Self::LearningRefused => "learning_refused",
+            Self::HandedOver => "handed_over",
             Self::InventoryChanged => "inventory_changed",
             Self::KeysRotated => "keys_rotated",
             Self::BackupMade => "backup_made",
@@ -230,6 +233,7 @@ impl Kind {
             Self::LearningRefused => {
                 "A picture was asked for to let models learn from it, and was not given"
             }
+            Self::HandedOver => "The house went to somebody else, as it was announced",
             Self::InventoryChanged => "What is collected changed",
             Self::KeysRotated => "The key-encryption key was changed",
             Self::BackupMade => "A backup was made",

@@ -10,7 +10,7 @@ use domain::ids::PersonId;
 use serde_json::json;
 
 use super::publishing::NOTICE_MS;
-use super::{Head, heads, heads_in, in_force, waiting};
+use super::{Head, Sort, heads, heads_in, in_force, waiting};
 use crate::accounts::person;
 use crate::jobs::worker::Stop;
 use crate::letters::{self, Letter};
@@ -137,6 +137,8 @@ pub struct Announcement {
     pub number: i64,
     pub effective: Moment,
     pub holds: bool,
+    /// It puts the house under somebody else.
+    pub gives: bool,
 }
 
 #[must_use]
@@ -152,6 +154,10 @@ pub fn announced(heads: &[Head], now: Moment) -> Option<Announcement> {
         number: head.number,
         effective: head.effective,
         holds: head.effective <= now,
+        gives: head
+            .changes
+            .iter()
+            .any(|change| change.sort == Sort::NewController),
     })
 }
 

@@ -4,19 +4,23 @@
 use db::{Tx, on};
 use domain::clock::Moment;
 use domain::controller::Controller;
+use domain::ids::PersonId;
 use serde_json::{Value, json};
 
 use super::declaration::Declaration;
 use super::publishing::NOTICE_MS;
 use super::{Head, Sort, declaration_in, heads_in};
 use crate::privacy::backup::in_words;
+use crate::privacy::canonical;
 use crate::privacy::consent::{Optional, Verdict};
 use crate::privacy::inventory::TABLES;
-use crate::privacy::{canonical, log};
-use crate::{Failure, Studio};
+use crate::privacy::log::{self, Event, Kind};
+use crate::{Failure, Studio, failpoint};
 
 /// Says what a manifest is, and which edition of its fields it has.
 pub(crate) const KIND: &str = "pinhole/transfer/1";
+/// People whose entry is written in one transaction.
+const AT_ONCE: i64 = 10;
 const FOR_THESE_WORDS: &str = "Each yes holds for the words it was said to, and for nothing else.";
 
 /// Why a house goes to somebody else.
@@ -127,21 +131,17 @@ async fn announced_in(tx: &mut Tx) -> Result<Option<Transfer>, Failure> {
     }))
 }
 
-/// What goes to whom, as a signed document; not before everybody had 30 days.
+/// What goes to whom, as a signed document; not before everybody had 30 days. Each person has it in their log
+/// first, once, however often this is broken off and called again.
 pub async fn complete(studio: &Studio, reason: Reason) -> Result<String, TransferError> {
+    let mut tx = studio.db.read().await?;
+    let transfer = due(&mut tx, studio.clock.now()).await?;
+    drop(tx);
+    hand_over(studio, &transfer, reason).await?;
     let now = studio.clock.now();
     // What is in it is of one moment.
     let mut tx = studio.db.write().await?;
-    let transfer = announced_in(&mut tx).await?.ok_or(TransferError::None)?;
-    if transfer.untold > 0 {
-        return Err(TransferError::Untold {
-            people: transfer.untold,
-            number: transfer.head.number,
-        });
-    }
-    if now < transfer.ready {
-        return Err(TransferError::TooEarly(transfer.ready));
-    }
+    let transfer = due(&mut tx, now).await?;
     let document = json!({
         "kind": KIND,
         "reason": reason.name(),
@@ -161,8 +161,102 @@ pub async fn complete(studio: &Studio, reason: Reason) -> Result<String, Transfe
         "consents": consents(&mut tx).await?,
         "consents_hold": FOR_THESE_WORDS,
         "erased_since_announced": erased(&mut tx, transfer.head.published).await?,
+        "taken_along_since_announced": taken_along(&mut tx, transfer.head.published).await?,
     });
-    Ok(canonical::signed(&studio.keys, "receipt", &document))
+    let manifest = canonical::signed(&studio.keys, "receipt", &document);
+    let event = Event {
+        kind: Kind::HandedOver,
+        person: None,
+        what: json!({
+            "policy": transfer.head.number,
+            "reason": reason.name(),
+            "manifest_sha256": super::declaration::sha256(&manifest),
+        }),
+    };
+    log::note(studio, &mut tx, &event).await?;
+    tx.commit().await?;
+    Ok(manifest)
+}
+
+/// The transfer that can be completed now.
+async fn due(tx: &mut Tx, now: Moment) -> Result<Transfer, TransferError> {
+    let transfer = announced_in(tx).await?.ok_or(TransferError::None)?;
+    if transfer.untold > 0 {
+        return Err(TransferError::Untold {
+            people: transfer.untold,
+            number: transfer.head.number,
+        });
+    }
+    if now < transfer.ready {
+        return Err(TransferError::TooEarly(transfer.ready));
+    }
+    Ok(transfer)
+}
+
+/// An entry in the log of each person with an account that has none yet.
+async fn hand_over(studio: &Studio, transfer: &Transfer, reason: Reason) -> Result<(), Failure> {
+    loop {
+        let mut tx = studio.db.write().await?;
+        let people: Vec<String> = on!(tx, conn => {
+            sqlx::query_scalar(
+                "SELECT account.person_id FROM account JOIN person ON person.id = account.person_id \
+                 WHERE person.erasure_id IS NULL AND NOT EXISTS (SELECT 1 FROM policy_notice \
+                 WHERE policy_notice.policy = $1 AND policy_notice.person_id = account.person_id \
+                 AND policy_notice.handed_ms IS NOT NULL) ORDER BY account.person_id LIMIT $2",
+            )
+            .bind(transfer.head.number)
+            .bind(AT_ONCE)
+            .fetch_all(conn)
+            .await
+        })?;
+        if people.is_empty() {
+            return Ok(());
+        }
+        for id in people {
+            let bad = |_| Failure::Row("id of whose data go to somebody else".to_owned());
+            let person: PersonId = id.parse().map_err(bad)?;
+            if !mark(studio, &mut tx, transfer.head.number, person).await? {
+                continue;
+            }
+            let event = Event {
+                kind: Kind::HandedOver,
+                person: Some(person),
+                what: json!({
+                    "policy": transfer.head.number,
+                    "to": transfer.to.name,
+                    "reason": reason.name(),
+                }),
+            };
+            log::note(studio, &mut tx, &event).await?;
+        }
+        failpoint::here("handed-over-uncommitted");
+        tx.commit().await?;
+        failpoint::here("handed-over-committed");
+    }
+}
+
+/// `false` where another process was quicker.
+async fn mark(
+    studio: &Studio,
+    tx: &mut Tx,
+    number: i64,
+    person: PersonId,
+) -> Result<bool, Failure> {
+    // Who came after it was announced has no notice of it yet.
+    let marked = on!(tx, conn => {
+        sqlx::query(
+            "INSERT INTO policy_notice (policy, person_id, created_ms, handed_ms) \
+             VALUES ($1, $2, $3, $3) ON CONFLICT (policy, person_id) \
+             DO UPDATE SET handed_ms = excluded.handed_ms WHERE policy_notice.handed_ms IS NULL",
+        )
+        .bind(number)
+        .bind(person.to_string())
+        .bind(studio.clock.now().as_millis())
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected())
+    })?;
+    Ok(marked > 0)
 }
 
 /// How many rows go along, by table.
@@ -209,6 +303,17 @@ async fn consents(tx: &mut Tx) -> Result<Vec<Value>, Failure> {
 async fn erased(tx: &mut Tx, since: Moment) -> Result<i64, Failure> {
     Ok(on!(tx, conn => {
         sqlx::query_scalar("SELECT COUNT(*) FROM erasure WHERE scope = 'account' AND requested_ms >= $1")
+            .bind(since.as_millis())
+            .fetch_one(conn)
+            .await
+    })?)
+}
+
+/// How many archives were made for people since it was announced.
+async fn taken_along(tx: &mut Tx, since: Moment) -> Result<i64, Failure> {
+    Ok(on!(tx, conn => {
+        sqlx::query_scalar("SELECT COUNT(*) FROM log_entry WHERE kind = $1 AND created_ms >= $2")
+            .bind(Kind::TakenAlong.name())
             .bind(since.as_millis())
             .fetch_one(conn)
             .await

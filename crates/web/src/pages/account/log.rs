@@ -57,6 +57,7 @@ impl LogPage {
             Kind::LearnedFrom => words
                 .log_learned
                 .fill_two(&number("pictures"), &text("set")),
+            Kind::HandedOver => words.log_handed.fill(&text("to")),
             Kind::ConsentWithdrawn if text("means") == "house" => words.log_taken_down.clone(),
             Kind::ErasureBegun
             | Kind::ErasureEnded

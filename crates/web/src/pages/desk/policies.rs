@@ -22,6 +22,8 @@ struct DeskPage {
     differs: Vec<String>,
     versions: Vec<Line>,
     returned: Option<String>,
+    /// To whom the house goes, and how far that is; empty where it does not.
+    goes: Vec<String>,
 }
 
 struct Line {
@@ -57,6 +59,14 @@ pub(super) async fn show(State(site): State<Site>, Asker(known): Asker) -> Resul
         Some((told, read)) => words.counted.fill_two(told, read),
         None => words.nobody.clone(),
     };
+    let goes = match policies::transfer::announced(studio).await? {
+        None => Vec::new(),
+        Some(known) => vec![
+            words.goes.fill_two(&known.from.name, &known.to.name),
+            words.goes_untold.fill(&known.untold),
+            words.goes_ready.fill(&t.exact(known.ready)),
+        ],
+    };
     let returned = policies::returned(studio).await?;
     let versions = listed.map(|one| Line {
         told: told(one.head.number),
@@ -71,6 +81,7 @@ pub(super) async fn show(State(site): State<Site>, Asker(known): Asker) -> Resul
         running,
         differs,
         versions: versions.collect(),
+        goes,
         returned: (returned > 0).then(|| words.returned.fill(&returned)),
     }))
 }
