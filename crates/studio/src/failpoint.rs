@@ -31,7 +31,7 @@ pub(crate) const fn here(_name: &'static str) {}
 
 /// Every point, in the order in which a job meets them; then those of everything else.
 #[cfg(debug_assertions)]
-const POINTS: [&str; 66] = [
+const POINTS: [&str; 68] = [
     "enqueue-uncommitted",
     "enqueue-committed",
     "claim-uncommitted",

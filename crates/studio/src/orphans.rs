@@ -45,13 +45,19 @@ fn stem(key: &str) -> Option<&str> {
     key.rsplit('/').next()?.split('.').next()
 }
 
-/// Deletes every file that no row knows. Where other processes may be about to write the row of a
+/// Deletes every file that no row knows, whole or half written. Where other processes may be about to write the row of a
 /// file, only files that are old enough for that to be long over.
 pub(crate) async fn sweep(studio: &Studio) -> Result<usize, Failure> {
     let youngest = studio.clock.now().plus_millis(-AGE_MS);
     let is_young = |made: Moment| studio.db.is_shared() && made > youngest;
     let mut swept = 0;
     for folder in FOLDERS {
+        for key in studio.shelf.half_written(folder.name).await? {
+            if !(folder.made)(&key).is_some_and(is_young) {
+                studio.shelf.drop_half_written(&key).await?;
+                swept += 1;
+            }
+        }
         let mut listed = studio.shelf.keys_by_many(folder.name, AT_ONCE);
         while let Some(keys) = listed.try_next().await? {
             let known = known(studio, &folder, &keys).await?;
