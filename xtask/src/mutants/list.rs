@@ -445,7 +445,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "Err(KeyError::Purpose { place, purpose })",
             "Ok(Reading { place, purpose })",
         ),
-        "promise_own_02_storage_is_read_to_deliver_and_for_no_other_purpose",
+        "promise_own_02_storage_is_read_to_deliver_and_else_only_by_consent",
     ),
     mutant(
         "every-role-reads-what-one-role-works-for",
