@@ -75,13 +75,10 @@ pub async fn page(
 /// not any more.
 pub async fn file(studio: &Studio, id: ConsentId) -> Result<Option<File>, Failure> {
     let mut tx = studio.db.read().await?;
-    let Some((person, picture, _)) = consent::holder(&mut tx, Optional::Examples, id).await? else {
-        return Ok(None);
-    };
-    let proof = consent::prove(&mut tx, person, Optional::Examples, picture).await?;
+    let held = consent::holder(&mut tx, Optional::Examples, id).await?;
     drop(tx);
-    match proof {
-        Some(proof) => pictures::shown(studio, person, &proof, EDGE).await,
+    match held {
+        Some((proof, _)) => pictures::shown(studio, &proof, EDGE).await,
         None => Ok(None),
     }
 }
@@ -98,11 +95,11 @@ pub struct TakenDown {
 /// log that it was not them. `None` where it is not shown.
 pub async fn take_down(studio: &Studio, id: ConsentId) -> Result<Option<TakenDown>, Failure> {
     let mut tx = studio.db.write().await?;
-    let Some((person, picture, since)) = consent::holder(&mut tx, Optional::Examples, id).await?
-    else {
+    let Some((proof, since)) = consent::holder(&mut tx, Optional::Examples, id).await? else {
         return Ok(None);
     };
-    consent::end_by_house(studio, &mut tx, person, picture).await?;
+    consent::end_by_house(studio, &mut tx, &proof).await?;
     tx.commit().await?;
-    Ok(Some(TakenDown { picture, since }))
+    let picture = proof.subject().picture;
+    Ok(picture.map(|picture| TakenDown { picture, since }))
 }

@@ -78,19 +78,18 @@ impl Item {
     /// The only way to one. A proof is used up: what was agreed to is asked again for the next collection.
     async fn new(
         studio: &Studio,
-        person: PersonId,
         picture: Proof,
         words: Option<Proof>,
     ) -> Result<Option<Self>, Failure> {
-        let Some(png) = pictures::taught(studio, person, &picture).await? else {
+        let Some(png) = pictures::taught(studio, &picture).await? else {
             return Ok(None);
         };
         let words = match &words {
-            Some(proof) => pictures::taught_words(studio, person, proof).await?,
+            Some(proof) => pictures::taught_words(studio, proof).await?,
             None => None,
         };
         let known = match words {
-            Some(_) => names_of(studio, person).await?,
+            Some(_) => names_of(studio, picture.person()).await?,
             None => Vec::new(),
         };
         Ok(Some(Self {
@@ -174,7 +173,7 @@ pub async fn gather(
         let words = consent::prove(&mut tx, person, Optional::TrainingWords, picture).await?;
         drop(tx);
         let Some(proof) = proof else { continue };
-        if let Some(item) = Item::new(studio, person, proof, words).await? {
+        if let Some(item) = Item::new(studio, proof, words).await? {
             let name = format!("{:06}.png", files.len() + 1);
             keep(&name, &item).map_err(TrainingError::Kept)?;
             let sha256 = sha256(&item.png);
@@ -208,7 +207,7 @@ async fn chosen(
         let proof = consent::prove(&mut tx, person, Optional::TrainingPictures, picture).await?;
         drop(tx);
         let Some(proof) = proof else { continue };
-        let prompt = pictures::judged(studio, person, &proof).await?;
+        let prompt = pictures::judged(studio, &proof).await?;
         // What can't be read can't be judged: whoever drew in private wanted nobody to know.
         if prompt.is_some_and(|prompt| !asks_for_a_likeness(&prompt)) {
             by_person.entry(person).or_default().push(picture);

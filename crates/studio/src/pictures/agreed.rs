@@ -1,7 +1,6 @@
 //! Pictures that somebody else gets than their person: everybody, or whoever trains a model. Each takes a
 //! proof that its person agreed to that.
 
-use domain::ids::PersonId;
 use domain::picture::{Format, Pixels};
 use domain::prompt::Prompt;
 use outside::shelf::ShelfError;
@@ -24,11 +23,10 @@ const WORDS_TO_JUDGE: Reading = PROMPT.read_for(Purpose::TrainingPictures);
 /// `None` where it is deleted in this moment.
 pub(crate) async fn shown(
     studio: &Studio,
-    person: PersonId,
     proof: &Proof,
     edge: u32,
 ) -> Result<Option<File>, Failure> {
-    let Some(pixels) = pixels(studio, person, proof, TO_SHOW).await? else {
+    let Some(pixels) = pixels(studio, proof, TO_SHOW).await? else {
         return Ok(None);
     };
     let format = Format::Jpeg;
@@ -40,12 +38,8 @@ pub(crate) async fn shown(
 
 /// The picture of which somebody agreed that models learn from it, as PNG written anew from the pixels; `None`
 /// where it is deleted in this moment.
-pub(crate) async fn taught(
-    studio: &Studio,
-    person: PersonId,
-    proof: &Proof,
-) -> Result<Option<Vec<u8>>, Failure> {
-    let Some(pixels) = pixels(studio, person, proof, TO_TEACH).await? else {
+pub(crate) async fn taught(studio: &Studio, proof: &Proof) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(pixels) = pixels(studio, proof, TO_TEACH).await? else {
         return Ok(None);
     };
     let place = place_in_hand().await?;
@@ -56,29 +50,23 @@ pub(crate) async fn taught(
 /// Its words, with the proof that they may go along.
 pub(crate) async fn taught_words(
     studio: &Studio,
-    person: PersonId,
     proof: &Proof,
 ) -> Result<Option<Prompt>, Failure> {
-    words(studio, person, proof, WORDS_TO_TEACH).await
+    words(studio, proof, WORDS_TO_TEACH).await
 }
 
 /// The words of a picture that models may learn from, to see whether it shows somebody. They stay here.
-pub(crate) async fn judged(
-    studio: &Studio,
-    person: PersonId,
-    proof: &Proof,
-) -> Result<Option<Prompt>, Failure> {
-    words(studio, person, proof, WORDS_TO_JUDGE).await
+pub(crate) async fn judged(studio: &Studio, proof: &Proof) -> Result<Option<Prompt>, Failure> {
+    words(studio, proof, WORDS_TO_JUDGE).await
 }
 
 /// `None` also where it was drawn in private.
 async fn words(
     studio: &Studio,
-    person: PersonId,
     proof: &Proof,
     reading: Reading,
 ) -> Result<Option<Prompt>, Failure> {
-    let Some(row) = row(studio, person, proof).await? else {
+    let Some(row) = row(studio, proof, reading).await? else {
         return Ok(None);
     };
     if row.prompt.is_empty() {
@@ -93,25 +81,27 @@ async fn words(
     or_gone(opened.await)
 }
 
+/// `None` also where the proof is of something else than it is read for.
 async fn row(
     studio: &Studio,
-    person: PersonId,
     proof: &Proof,
+    reading: Reading,
 ) -> Result<Option<PictureRow>, Failure> {
-    let Some(id) = proof.subject().picture else {
+    let about = proof.subject();
+    let is_for_it = about.optional.purpose() == reading.purpose();
+    let Some(id) = about.picture.filter(|_| is_for_it) else {
         return Ok(None);
     };
     let mut tx = studio.db.read().await?;
-    find_row(&mut tx, person, id).await
+    find_row(&mut tx, proof.person(), id).await
 }
 
 async fn pixels(
     studio: &Studio,
-    person: PersonId,
     proof: &Proof,
     reading: Reading,
 ) -> Result<Option<Pixels>, Failure> {
-    let Some(row) = row(studio, person, proof).await? else {
+    let Some(row) = row(studio, proof, reading).await? else {
         return Ok(None);
     };
     let opened = async {

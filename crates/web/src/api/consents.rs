@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use studio::Studio;
 use studio::order::Quality;
 use studio::order::beginning::{self, Settings};
-use studio::privacy::consent::{self, Decision, Optional, Signal, Subject, receipt};
+use studio::privacy::consent::{self, Decision, Optional, Signal, Standing, Subject, receipt};
 
 use super::Origin;
 use super::fields::Fields;
@@ -38,11 +38,7 @@ pub(super) async fn list(
             "text": edition.says,
             "version": edition.version,
             "text_sha256": edition.sha256(),
-            "state": match standing.verdict() {
-                Some(verdict) => verdict.name(),
-                None if standing.is_outdated() => "outdated",
-                None => "never",
-            },
+            "state": state(&standing),
             "is_allowed": consent::is_allowed(&studio, known.person, optional, signal).await?,
             "since": standing.newest.map(|newest| newest.when.as_seconds()),
             "decisions": of_it.map(|one| shown(&origin, one)).collect::<Vec<_>>(),
@@ -53,6 +49,14 @@ pub(super) async fn list(
         "gpc": signal == Signal::Objects,
         "data": data,
     })))
+}
+
+fn state(standing: &Standing) -> &'static str {
+    match standing.verdict() {
+        Some(verdict) => verdict.name(),
+        None if standing.is_outdated() => "outdated",
+        None => "never",
+    }
 }
 
 fn shown(origin: &Origin, one: &Decision) -> Value {
@@ -87,11 +91,7 @@ pub(super) async fn of_picture(
             "text": edition.says,
             "version": edition.version,
             "text_sha256": edition.sha256(),
-            "state": match standing.verdict() {
-                Some(verdict) => verdict.name(),
-                None if standing.is_outdated() => "outdated",
-                None => "never",
-            },
+            "state": state(&standing),
             "decision": standing.newest.as_ref().map(|newest| shown(&origin, newest)),
         }));
     }

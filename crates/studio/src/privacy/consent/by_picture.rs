@@ -6,7 +6,7 @@ use domain::clock::Moment;
 use domain::ids::{ConsentId, PersonId, PictureId};
 
 use super::deciding::{ConsentError, write};
-use super::{Decision, Means, Optional, Signal, Standing, Subject, Verdict, newest};
+use super::{Means, Optional, Signal, Standing, Subject, Verdict, newest};
 use crate::jobs::line;
 use crate::{Failure, Studio};
 
@@ -14,6 +14,7 @@ use crate::{Failure, Studio};
 /// Whatever shows a picture to others or learns from it takes one by value, so without it nothing compiles.
 #[derive(Debug)]
 pub struct Proof {
+    person: PersonId,
     subject: Subject,
     receipt: ConsentId,
 }
@@ -23,6 +24,11 @@ impl Proof {
     #[must_use]
     pub const fn receipt(&self) -> ConsentId {
         self.receipt
+    }
+
+    #[must_use]
+    pub const fn person(&self) -> PersonId {
+        self.person
     }
 
     #[must_use]
@@ -71,6 +77,7 @@ pub(crate) async fn prove(
     let subject = Subject::picture(optional, picture);
     let said = newest(tx, person, subject).await?;
     Ok(said.map(|said| Proof {
+        person,
         subject,
         receipt: said.id,
     }))
@@ -191,12 +198,12 @@ pub async fn withdraw_all(
     Ok(u32::try_from(ids.len()).unwrap_or(u32::MAX))
 }
 
-/// Whose decision this is, where it is the one that holds for a picture.
+/// The proof that this very decision gives, and when it was taken; `None` where it does not hold any more.
 pub(crate) async fn holder(
     tx: &mut Tx,
     optional: Optional,
     receipt: ConsentId,
-) -> Result<Option<(PersonId, PictureId, Moment)>, Failure> {
+) -> Result<Option<(Proof, Moment)>, Failure> {
     let row: Option<(String, String, i64)> = on!(tx, conn => {
         sqlx::query_as(
             "SELECT person_id, picture_id, created_ms FROM consent \
@@ -214,20 +221,17 @@ pub(crate) async fn holder(
     let person = person.parse().map_err(|_| bad())?;
     let picture = picture.parse().map_err(|_| bad())?;
     let proof = prove(tx, person, optional, picture).await?;
-    let holds = proof.is_some_and(|proof| proof.receipt == receipt);
-    Ok(holds.then_some((person, picture, Moment::from_millis(when))))
+    let proof = proof.filter(|proof| proof.receipt == receipt);
+    Ok(proof.map(|proof| (proof, Moment::from_millis(when))))
 }
 
-/// What is said of a picture that the house itself takes from among its examples.
+/// Those who run the house end what somebody agreed to.
 pub(crate) async fn end_by_house(
     studio: &Studio,
     tx: &mut Tx,
-    person: PersonId,
-    picture: PictureId,
-) -> Result<Option<Decision>, Failure> {
-    line::lock(tx, person).await?;
-    let about = Subject::picture(Optional::Examples, picture);
+    proof: &Proof,
+) -> Result<(), Failure> {
+    line::lock(tx, proof.person).await?;
     let said = (Verdict::Withdrawn, Means::House, Signal::Absent);
-    write(studio, tx, person, about, said).await?;
-    newest(tx, person, about).await
+    write(studio, tx, proof.person, proof.subject, said).await
 }
