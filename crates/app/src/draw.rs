@@ -17,7 +17,7 @@ use anyhow::Context;
 use clap::Args;
 use domain::model::{ModelCard, ModelName};
 use domain::painter::{Brief, PaintError, Painted, Painter};
-use domain::picture::{Format, Size};
+use domain::picture::{Background, Format, Size};
 use domain::prompt::Prompt;
 use domain::randomness::Randomness;
 use engine::catalogue::Catalogue;
@@ -59,6 +59,10 @@ pub(crate) struct DrawArgs {
     /// Width and height in pixels, like 256x256
     #[arg(long)]
     size: Option<Size>,
+
+    /// Leave out what is behind the things; the file is PNG or WebP
+    #[arg(long)]
+    transparent: bool,
 
     /// Sampler steps: more take longer and are finer
     #[arg(long)]
@@ -144,6 +148,12 @@ fn draw(args: &DrawArgs, painter: &LocalPainter, catalogue: &Catalogue) -> Resul
     if args.json && matches!(targets[..], [Target::Out(_)]) {
         return Err(Refusal::usage(
             "--json and the picture can't both go to standard output",
+        ));
+    }
+    let keeps_alpha = |target: &Target| target.format() != Format::Jpeg;
+    if args.transparent && !targets.iter().all(keeps_alpha) {
+        return Err(Refusal::usage(
+            "JPEG knows no transparency. Write a .png or .webp file.",
         ));
     }
     files::check(&targets, args.force)?;
@@ -236,6 +246,16 @@ fn briefs(args: &DrawArgs, card: &ModelCard) -> Result<Vec<Brief>, Refusal> {
             card.name
         )));
     }
+    let background = match args.transparent {
+        true if !card.transparent_background => {
+            return Err(Refusal::usage(format!(
+                "{} draws no transparent backgrounds",
+                card.name
+            )));
+        }
+        true => Background::Transparent,
+        false => Background::Opaque,
+    };
     let steps = args.steps.unwrap_or(card.steps.default);
     if !card.steps.contains(&steps) {
         let (min, max) = (card.steps.min, card.steps.max);
@@ -264,6 +284,7 @@ fn briefs(args: &DrawArgs, card: &ModelCard) -> Result<Vec<Brief>, Refusal> {
         prompt: prompt.clone(),
         negative_prompt: negative_prompt.clone(),
         size,
+        background,
         steps,
         guidance,
         seed: first.wrapping_add(n),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use domain::painter::{Brief, Watch};
-use domain::picture::{Pixels, Size};
+use domain::picture::{Background, Pixels, Size};
 use domain::prompt::Prompt;
 use engine::catalogue::Catalogue;
 use engine::diffusion::Pipeline;
@@ -220,6 +220,7 @@ fn draws(catalogue: &Path, models: &Path) {
         prompt: Prompt::new("a small red house").expect("a prompt"),
         negative_prompt: None,
         size: Size::square(16),
+        background: Background::Opaque,
         steps: 2,
         guidance: 3.0,
         seed: 1,

@@ -52,6 +52,8 @@ pub struct ModelCard {
     /// Classifier-free guidance scale (Ho & Salimans 2022); absent where the model takes none.
     pub guidance: Option<Span<f32>>,
     pub negative_prompt: bool,
+    /// It can leave out what is behind the things.
+    pub transparent_background: bool,
     /// Pictures that one forward pass may draw together.
     pub max_batch: usize,
     /// Prompts that it draws well.
@@ -90,6 +92,8 @@ pub struct Sizes {
     pub min_edge: u32,
     pub max_edge: u32,
     pub max_pixels: u64,
+    /// Both edges are the same.
+    pub square: bool,
 }
 
 impl Sizes {
@@ -102,6 +106,7 @@ impl Sizes {
             min_edge: size.width,
             max_edge: size.width,
             max_pixels: size.pixels(),
+            square: size.width == size.height,
         }
     }
 
@@ -109,7 +114,10 @@ impl Sizes {
     pub fn allows(&self, size: Size) -> bool {
         let edge =
             |n: u32| n >= self.min_edge && n <= self.max_edge && n.is_multiple_of(self.multiple_of);
-        edge(size.width) && edge(size.height) && size.pixels() <= self.max_pixels
+        edge(size.width)
+            && edge(size.height)
+            && size.pixels() <= self.max_pixels
+            && (!self.square || size.width == size.height)
     }
 
     #[must_use]
@@ -122,6 +130,11 @@ impl Sizes {
     pub fn in_words(&self) -> String {
         if self.is_fixed() {
             return format!("only {}", self.default);
+        }
+        if self.square {
+            let edges = (self.min_edge..=self.max_edge).step_by(self.multiple_of.max(1) as usize);
+            let sizes: Vec<String> = edges.map(|edge| Size::square(edge).to_string()).collect();
+            return sizes.join(" and ");
         }
         format!(
             "{} to {} pixels an edge in multiples of {}, at most {} pixels in all",

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 
 use crate::model::{ModelCard, ModelName};
-use crate::picture::{Pixels, Size};
+use crate::picture::{Background, Pixels, Size};
 use crate::prompt::Prompt;
 
 /// One picture to draw. Everything in it was checked against the model's card.
@@ -15,6 +15,7 @@ pub struct Brief {
     pub prompt: Prompt,
     pub negative_prompt: Option<Prompt>,
     pub size: Size,
+    pub background: Background,
     pub steps: u32,
     pub guidance: f32,
     /// The same seed with the same brief gives the same picture.

@@ -1,5 +1,6 @@
 //! Pictures as values: their size, their pixels, and the formats they leave in.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -70,11 +71,32 @@ impl From<Size> for String {
     }
 }
 
-/// Eight-bit sRGB, three bytes a pixel, row by row from the top left.
+/// What is behind the things in a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Background {
+    #[default]
+    Opaque,
+    /// Nothing: the file has an alpha channel.
+    Transparent,
+}
+
+impl Background {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Opaque => "opaque",
+            Self::Transparent => "transparent",
+        }
+    }
+}
+
+/// Eight-bit sRGB, row by row from the top left, with or without alpha.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pixels {
     size: Size,
-    rgb: Vec<u8>,
+    bytes: Vec<u8>,
+    background: Background,
 }
 
 impl Pixels {
@@ -83,7 +105,25 @@ impl Pixels {
     #[must_use]
     pub fn new(size: Size, rgb: Vec<u8>) -> Self {
         assert_eq!(rgb.len() as u64, size.pixels() * 3, "three bytes a pixel");
-        Self { size, rgb }
+        Self {
+            size,
+            bytes: rgb,
+            background: Background::Opaque,
+        }
+    }
+
+    /// `rgba` is straight, not premultiplied.
+    ///
+    /// # Panics
+    /// If `rgba` does not hold exactly four bytes for each pixel of `size`.
+    #[must_use]
+    pub fn with_alpha(size: Size, rgba: Vec<u8>) -> Self {
+        assert_eq!(rgba.len() as u64, size.pixels() * 4, "four bytes a pixel");
+        Self {
+            size,
+            bytes: rgba,
+            background: Background::Transparent,
+        }
     }
 
     #[must_use]
@@ -92,9 +132,36 @@ impl Pixels {
     }
 
     #[must_use]
-    pub fn rgb(&self) -> &[u8] {
-        &self.rgb
+    pub const fn background(&self) -> Background {
+        self.background
     }
+
+    /// Three bytes a pixel, or four with alpha: as its background says.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Three bytes a pixel; what is transparent lets white through.
+    #[must_use]
+    pub fn rgb(&self) -> Cow<'_, [u8]> {
+        match self.background {
+            Background::Opaque => Cow::Borrowed(&self.bytes),
+            Background::Transparent => {
+                let pixels = self.bytes.chunks_exact(4);
+                Cow::Owned(pixels.flat_map(on_white).collect())
+            }
+        }
+    }
+}
+
+/// A straight pixel of four bytes over white.
+fn on_white(rgba: &[u8]) -> [u8; 3] {
+    let alpha = u32::from(rgba[3]);
+    [0, 1, 2].map(|channel| {
+        let mixed = (u32::from(rgba[channel]) * alpha + 255 * (255 - alpha) + 127) / 255;
+        u8::try_from(mixed).unwrap_or(u8::MAX)
+    })
 }
 
 impl fmt::Debug for Pixels {
@@ -153,6 +220,17 @@ impl FromStr for Format {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_transparent_lets_white_through() {
+        let rgba = vec![10, 20, 30, 255, 10, 20, 30, 0, 0, 100, 255, 128];
+        let size = Size {
+            width: 3,
+            height: 1,
+        };
+        let pixels = Pixels::with_alpha(size, rgba);
+        assert_eq!(*pixels.rgb(), [10, 20, 30, 255, 255, 255, 127, 177, 255]);
+    }
 
     #[test]
     fn sizes_read_back_or_say_how_to_write_them() {

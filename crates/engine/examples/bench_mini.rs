@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 use domain::painter::{Brief, Watch};
-use domain::picture::{Pixels, Size};
+use domain::picture::{Background, Pixels, Size};
 use domain::prompt::Prompt;
 use engine::kernels::{Activation, Attention, Conv3x3, Linear, Pair, peak_gflops};
 use engine::mini::Pipeline;
@@ -151,6 +151,7 @@ fn brief(pipeline: &Pipeline, seed: u32) -> Brief {
         prompt: Prompt::new(PROMPT).expect("a prompt"),
         negative_prompt: None,
         size: Size::square(settings.size),
+        background: Background::Opaque,
         steps: settings.steps_default,
         guidance: settings.guidance_default,
         seed,

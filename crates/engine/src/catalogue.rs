@@ -270,6 +270,7 @@ impl Entry {
             steps: self.steps,
             guidance: self.guidance,
             negative_prompt: self.guidance.is_some(),
+            transparent_background: false,
             max_batch: self.max_batch,
             examples: self.examples.iter().enumerate().map(example).collect(),
         }
@@ -292,6 +293,7 @@ impl Entry {
             min_edge: self.min_edge,
             max_edge: self.max_edge,
             max_pixels: self.max_pixels,
+            square: false,
         }
     }
 

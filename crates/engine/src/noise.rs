@@ -75,6 +75,7 @@ mod tests {
             prompt: domain::prompt::Prompt::new("a cat").expect("words"),
             negative_prompt: None,
             size: domain::picture::Size::square(64),
+            background: domain::picture::Background::Opaque,
             steps: 1,
             guidance: 1.0,
             seed,

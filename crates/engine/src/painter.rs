@@ -148,7 +148,7 @@ fn all_failed(count: usize, why: &str) -> Paintings {
 mod tests {
     use super::*;
     use crate::mini::tiny;
-    use domain::picture::Pixels;
+    use domain::picture::{Background, Pixels};
     use domain::prompt::Prompt;
     use futures::executor::block_on;
     use std::ops::ControlFlow;
@@ -194,6 +194,7 @@ mod tests {
             prompt: Prompt::new("a green frog").expect("a prompt"),
             negative_prompt: None,
             size: tiny::SIZE,
+            background: Background::Opaque,
             steps: 3,
             guidance: 2.0,
             seed: 5,

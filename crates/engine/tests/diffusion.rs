@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use domain::painter::{Brief, PaintError, Watch};
-use domain::picture::{Pixels, Size};
+use domain::picture::{Background, Pixels, Size};
 use domain::prompt::Prompt;
 use engine::catalogue::{Catalogue, Installed, LOCK_FILE, Lock, LockedFile};
 use engine::diffusion::{LoadError, Pipeline, Sampler, check_files};
@@ -44,6 +44,7 @@ fn brief(prompt: &str, seed: u32) -> Brief {
         prompt: Prompt::new(prompt).expect("a prompt"),
         negative_prompt: None,
         size: Size::square(16),
+        background: Background::Opaque,
         steps: 4,
         guidance: 3.0,
         seed,
@@ -75,7 +76,7 @@ fn apart(one: &Pixels, other: &Pixels) -> u8 {
     assert_eq!(one.size(), other.size());
     one.rgb()
         .iter()
-        .zip(other.rgb())
+        .zip(other.rgb().iter())
         .map(|(a, b)| a.abs_diff(*b))
         .max()
         .unwrap_or(0)

@@ -1,9 +1,9 @@
 //! A picture that somebody sends to show what they mean.
 
-use domain::picture::{Format, Pixels, Size};
+use domain::picture::Format;
 
 use crate::sent::{BadPicture, decode};
-use crate::{encode, fit_within, on_white};
+use crate::{encode, fit_within, pixels};
 
 /// The longer edge of what is kept, in pixels.
 pub const ATTACHMENT_EDGE: u32 = 2048;
@@ -14,15 +14,14 @@ const QUALITY: u8 = 85;
 pub fn attachment(bytes: &[u8]) -> Result<Vec<u8>, BadPicture> {
     let (mut picture, orientation) = decode(bytes)?;
     picture.apply_orientation(orientation);
-    let rgb = on_white(picture);
-    let (width, height) = rgb.dimensions();
-    let pixels = Pixels::new(Size { width, height }, rgb.into_raw());
-    let small = fit_within(&pixels, ATTACHMENT_EDGE);
+    let small = fit_within(&pixels(picture), ATTACHMENT_EDGE);
     Ok(encode(&small, Format::Jpeg, Some(QUALITY))?)
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::picture::{Pixels, Size};
+
     use super::*;
 
     #[test]

@@ -8,14 +8,17 @@ mod portrait;
 mod sent;
 mod xmp;
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
-use domain::picture::{Format, Pixels, Size};
+use domain::picture::{Background, Format, Pixels, Size};
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::codecs::webp::WebPEncoder;
 use image::imageops::{self, FilterType as Resampling};
-use image::{ExtendedColorType, ImageEncoder, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{
+    DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, ImageReader, Limits, RgbImage,
+};
 
 pub use attachment::{ATTACHMENT_EDGE, attachment};
 pub use portrait::{PORTRAIT_EDGE, portrait};
@@ -51,31 +54,33 @@ pub fn encode(
     let write = |encoder: &mut dyn FnMut() -> image::ImageResult<()>| {
         encoder().map_err(|source| ImagingError::Encode { format, source })
     };
-    let rgb = ExtendedColorType::Rgb8;
+    // JPEG has no alpha.
+    let (samples, colours) = match pixels.background() {
+        Background::Transparent if format != Format::Jpeg => {
+            (Cow::Borrowed(pixels.bytes()), ExtendedColorType::Rgba8)
+        }
+        _ => (pixels.rgb(), ExtendedColorType::Rgb8),
+    };
     match format {
         Format::Png => write(&mut || {
             PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
-                .write_image(pixels.rgb(), width, height, rgb)
+                .write_image(&samples, width, height, colours)
         })?,
         Format::Jpeg => {
             let quality = quality.unwrap_or(DEFAULT_JPEG_QUALITY).clamp(1, 100);
             write(&mut || {
-                JpegEncoder::new_with_quality(&mut bytes, quality).write_image(
-                    pixels.rgb(),
-                    width,
-                    height,
-                    rgb,
-                )
+                JpegEncoder::new_with_quality(&mut bytes, quality)
+                    .write_image(&samples, width, height, colours)
             })?;
         }
         Format::Webp => write(&mut || {
-            WebPEncoder::new_lossless(&mut bytes).write_image(pixels.rgb(), width, height, rgb)
+            WebPEncoder::new_lossless(&mut bytes).write_image(&samples, width, height, colours)
         })?,
     }
     Ok(bytes)
 }
 
-/// Decodes a PNG, JPEG or WebP file, told by its content. Transparency is laid on white.
+/// Decodes a PNG, JPEG or WebP file, told by its content, with its alpha if it has one.
 pub fn decode(bytes: &[u8]) -> Result<Pixels, ImagingError> {
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
@@ -95,25 +100,21 @@ pub fn decode(bytes: &[u8]) -> Result<Pixels, ImagingError> {
     limits.max_image_height = Some(MAX_DECODE_EDGE);
     limits.max_alloc = Some(MAX_DECODE_BYTES);
     reader.limits(limits);
-    let rgb = on_white(reader.decode().map_err(ImagingError::Decode)?);
-    let (width, height) = rgb.dimensions();
-    Ok(Pixels::new(Size { width, height }, rgb.into_raw()))
+    Ok(pixels(reader.decode().map_err(ImagingError::Decode)?))
 }
 
-/// What is transparent lets white through.
-fn on_white(picture: image::DynamicImage) -> RgbImage {
-    let mut rgba = picture.into_rgba8();
-    for pixel in rgba.pixels_mut() {
-        let alpha = u32::from(pixel.0[3]);
-        for channel in &mut pixel.0[..3] {
-            let on_white = (u32::from(*channel) * alpha + 255 * (255 - alpha) + 127) / 255;
-            *channel = u8::try_from(on_white).unwrap_or(u8::MAX);
-        }
+fn pixels(picture: DynamicImage) -> Pixels {
+    let (width, height) = (picture.width(), picture.height());
+    let size = Size { width, height };
+    if picture.color().has_alpha() {
+        Pixels::with_alpha(size, picture.into_rgba8().into_raw())
+    } else {
+        Pixels::new(size, picture.into_rgb8().into_raw())
     }
-    image::DynamicImage::ImageRgba8(rgba).into_rgb8()
 }
 
-/// Shrinks a picture so that neither edge is longer than `edge`; smaller ones stay as they are.
+/// Shrinks a picture so that neither edge is longer than `edge`; smaller ones stay as they are. What is
+/// transparent gets white where it is shrunk.
 #[must_use]
 pub fn fit_within(pixels: &Pixels, edge: u32) -> Pixels {
     let Size { width, height } = pixels.size();
@@ -129,7 +130,7 @@ pub fn fit_within(pixels: &Pixels, edge: u32) -> Pixels {
         width: scaled(width),
         height: scaled(height),
     };
-    let Some(full) = RgbImage::from_raw(width, height, pixels.rgb().to_vec()) else {
+    let Some(full) = RgbImage::from_raw(width, height, pixels.rgb().into_owned()) else {
         return pixels.clone();
     };
     let small = imageops::resize(&full, size.width, size.height, Resampling::CatmullRom);
@@ -157,6 +158,21 @@ mod tests {
             let bytes = encode(&picture, format, None).expect("encodes");
             assert_eq!(decode(&bytes).expect("decodes"), picture, "{format:?}");
         }
+    }
+
+    #[test]
+    fn alpha_comes_back_where_the_format_has_one() {
+        let rgba = (0..64u8).flat_map(|n| [n * 3, 255 - n, n, n * 4]).collect();
+        let picture = Pixels::with_alpha(Size::square(8), rgba);
+        for format in [Format::Png, Format::Webp] {
+            let bytes = encode(&picture, format, None).expect("encodes");
+            assert_eq!(decode(&bytes).expect("decodes"), picture, "{format:?}");
+        }
+        let jpeg = encode(&picture, Format::Jpeg, Some(100)).expect("encodes");
+        let back = decode(&jpeg).expect("decodes");
+        assert_eq!(back.background(), Background::Opaque);
+        // The first pixel is all white through; JPEG comes near.
+        assert!(back.rgb()[..3].iter().all(|channel| *channel > 230));
     }
 
     #[test]

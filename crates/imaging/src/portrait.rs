@@ -5,7 +5,7 @@ use domain::picture::{Format, Pixels, Size};
 use image::imageops::FilterType;
 
 use crate::sent::{BadPicture, decode};
-use crate::{encode, on_white};
+use crate::{encode, pixels};
 
 /// What a portrait measures.
 pub const PORTRAIT_EDGE: u32 = 192;
@@ -21,7 +21,7 @@ pub fn portrait(bytes: &[u8]) -> Result<Vec<u8>, BadPicture> {
         FilterType::CatmullRom,
     );
     square.apply_orientation(orientation);
-    let rgb = on_white(square).into_raw();
+    let rgb = pixels(square).rgb().into_owned();
     let pixels = Pixels::new(Size::square(PORTRAIT_EDGE), rgb);
     Ok(encode(&pixels, Format::Webp, None)?)
 }
@@ -45,7 +45,7 @@ mod tests {
 
     fn at(pixels: &Pixels, x: u32, y: u32) -> &[u8] {
         let from = ((y * pixels.size().width + x) * 3) as usize;
-        &pixels.rgb()[from..from + 3]
+        &pixels.bytes()[from..from + 3]
     }
 
     fn file(format: Format) -> Vec<u8> {

@@ -142,6 +142,7 @@ fn brief(OpenJob { job, words, .. }: &OpenJob, ordinal: u32) -> Brief {
         prompt: words.clone(),
         negative_prompt: job.negative_prompt.clone(),
         size: job.size,
+        background: job.background,
         steps: job.steps,
         guidance: job.guidance,
         seed: job.seed.wrapping_add(ordinal),

@@ -7,7 +7,7 @@ mod variation;
 use domain::credits::Credits;
 use domain::ids::{JobId, KeyId, PersonId, PictureId};
 use domain::model::{ModelCard, ModelName};
-use domain::picture::Size;
+use domain::picture::{Background, Size};
 use domain::prompt::{BadPrompt, Prompt};
 use tokio::sync::watch;
 
@@ -28,6 +28,8 @@ pub struct OrderForm {
     pub negative_prompt: Option<Prose>,
     pub model: Option<ModelName>,
     pub size: Option<Size>,
+    /// `None` as the words say.
+    pub background: Option<Background>,
     /// Number of pictures.
     pub count: Option<u32>,
     pub quality: Quality,
@@ -310,6 +312,7 @@ fn check(
     };
     let prompt = prompt("prompt", &form.prompt)?;
     let size = size(form.size, card)?;
+    let background = background(form.background, &prompt, card)?;
     let count = count(form.count, studio.limits.max_pictures_per_order)?;
     let steps = steps(form.steps, form.quality, card)?;
     let quote = studio
@@ -322,6 +325,7 @@ fn check(
         prompt,
         negative_prompt,
         size,
+        background,
         count,
         steps,
         guidance: guidance(form.guidance, card)?,
@@ -366,6 +370,37 @@ fn size(asked: Option<Size>, card: &ModelCard) -> Result<Size, OrderError> {
         card.title
     );
     Err(invalid("size", "invalid_value", message))
+}
+
+fn background(
+    asked: Option<Background>,
+    prompt: &Prompt,
+    card: &ModelCard,
+) -> Result<Background, OrderError> {
+    match asked {
+        Some(Background::Transparent) if !card.transparent_background => {
+            let message = format!(
+                "{} draws no transparent backgrounds. Use opaque or auto.",
+                card.title
+            );
+            Err(invalid("background", "unsupported_value", message))
+        }
+        Some(asked) => Ok(asked),
+        None if card.transparent_background && asks_for_none(prompt) => Ok(Background::Transparent),
+        None => Ok(Background::Opaque),
+    }
+}
+
+/// Whether the words leave out what is behind the things.
+fn asks_for_none(prompt: &Prompt) -> bool {
+    let words = prompt.expose().to_lowercase();
+    [
+        "transparent background",
+        "without a background",
+        "no background",
+    ]
+    .iter()
+    .any(|none| words.contains(none))
 }
 
 fn count(asked: Option<u32>, max: u32) -> Result<u32, OrderError> {

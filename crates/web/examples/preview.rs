@@ -76,6 +76,7 @@ impl Painter for GradientPainter {
             max_edge: 1024,
             multiple_of: 64,
             max_pixels: 1 << 20,
+            square: false,
             ..Sizes::only(Size::square(512))
         };
         vec![ModelCard {
@@ -106,6 +107,7 @@ impl Painter for GradientPainter {
                 default: 3.0,
             }),
             negative_prompt: self.flexible,
+            transparent_background: false,
             max_batch: 4,
             examples: (0..).zip(examples).map(example).collect(),
         }]

@@ -176,7 +176,7 @@ texts! {
     }
     Studio {
         String: title heading placeholder keys model change_model shape count quality quick normal
-            fine more seed seed_hint seed_any steps guidance negative negative_hint private private_hint sending here
+            fine more seed seed_hint seed_any steps guidance negative negative_hint private transparent transparent_hint private_hint sending here
             here_what provider_what work older newest lost unreachable;
         Pattern: square wide tall steps_hint guidance_hint span provider examples example_use;
         Plural: draw;

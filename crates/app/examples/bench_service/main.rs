@@ -53,6 +53,7 @@ impl Painter for NullPainter {
             },
             guidance: None,
             negative_prompt: false,
+            transparent_background: false,
             max_batch: MAX_BATCH,
             examples: Vec::new(),
         };

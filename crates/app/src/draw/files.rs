@@ -26,6 +26,12 @@ impl Target {
             Self::File { path, .. } => path.display().to_string(),
         }
     }
+
+    pub(super) const fn format(&self) -> Format {
+        match self {
+            Self::Out(format) | Self::File { format, .. } => *format,
+        }
+    }
 }
 
 /// A target for each picture. Several pictures are numbered before the ending.

@@ -73,8 +73,8 @@ fn sixel(pixels: &Pixels) -> String {
     const LEVELS: u32 = 6;
     let (width, height) = (pixels.size().width as usize, pixels.size().height as usize);
     let level = |byte: u8| (u32::from(byte) * (LEVELS - 1) + 127) / 255;
-    let colours: Vec<u32> = pixels
-        .rgb()
+    let rgb = pixels.rgb();
+    let colours: Vec<u32> = rgb
         .chunks_exact(3)
         .map(|p| (level(p[0]) * LEVELS + level(p[1])) * LEVELS + level(p[2]))
         .collect();

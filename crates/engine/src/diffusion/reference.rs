@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use candle_core::{Device, Tensor};
 use domain::painter::{Brief, Watch};
-use domain::picture::{Pixels, Size};
+use domain::picture::{Background, Pixels, Size};
 use domain::prompt::Prompt;
 
 use super::layers::numbers;
@@ -59,6 +59,7 @@ fn brief() -> Brief {
         prompt: Prompt::new(PROMPT).expect("valid"),
         negative_prompt: Some(Prompt::new("blurry").expect("valid")),
         size: SIZE,
+        background: Background::Opaque,
         steps: 3,
         guidance: 5.0,
         seed: 7,

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Result, Tensor};
 use domain::painter::{Brief, PaintError, Painted, Watch};
-use domain::picture::{Pixels, Size};
+use domain::picture::{Background, Pixels, Size};
 
 use super::Pipeline;
 use super::generator::{Rows, Texts};
@@ -13,6 +13,12 @@ use crate::words::{Reading, START};
 /// Text without a word: what guidance leads away from.
 const NOTHING: [u32; 1] = [START];
 
+/// What captions of pictures with a transparent background end with.
+pub(super) const TRANSPARENT: &str = "on a transparent background";
+
+/// Alpha is never quite even: what is as near to either end is taken for it.
+const ALPHA_NOISE: f32 = 0.04;
+
 /// A picture on its way.
 pub(super) struct Canvas {
     /// The brief's place in the batch that was asked for.
@@ -22,6 +28,7 @@ pub(super) struct Canvas {
     away: Option<usize>,
     guidance: f32,
     size: Size,
+    background: Background,
     preview_after: Vec<u32>,
 }
 
@@ -114,7 +121,13 @@ impl Pipeline {
                 "the briefs of one batch must share their steps".into(),
             ));
         }
-        let reading = self.words.read(brief.prompt.expose(), settings.max_words);
+        if brief.background == Background::Transparent && !settings.has_alpha() {
+            return Err(PaintError::Refused(format!(
+                "{} draws no transparent backgrounds. Choose an opaque one.",
+                settings.name
+            )));
+        }
+        let reading = self.read_prompt(brief);
         if reading.ids == NOTHING {
             return Err(PaintError::Refused(format!(
                 "{} knows none of these words. Say in English what to draw, such as \"a red apple\".",
@@ -122,6 +135,23 @@ impl Pipeline {
             )));
         }
         Ok(reading)
+    }
+
+    /// The words of a prompt, and those of the background that it shall have.
+    fn read_prompt(&self, brief: &Brief) -> Reading {
+        let (words, most) = (brief.prompt.expose(), self.settings.max_words);
+        if brief.background == Background::Opaque {
+            return self.words.read(words, most);
+        }
+        let background = self.words.read(TRANSPARENT, most).ids.split_off(1);
+        let mut reading = self
+            .words
+            .read(words, most.saturating_sub(background.len()).max(1));
+        let says_so = reading.ids.ends_with(&background);
+        if reading.ids != NOTHING && !says_so {
+            reading.ids.extend(background);
+        }
+        reading
     }
 
     pub(super) fn canvas(
@@ -147,6 +177,7 @@ impl Pipeline {
             away: (brief.guidance != 1.0).then(|| texts.place(&away())),
             guidance: brief.guidance,
             size: brief.size,
+            background: brief.background,
             preview_after: samplers::preview_steps(steps, brief.previews),
         }
     }
@@ -179,7 +210,8 @@ impl Pipeline {
         }
         let (latents, canvases) = self.sample(noise, canvases, texts, steps, watch)?;
         for (place, canvas) in canvases.iter().enumerate() {
-            finished[canvas.index] = Some(self.pixels(&latents.narrow(0, place, 1)?, canvas.size)?);
+            let latent = latents.narrow(0, place, 1)?;
+            finished[canvas.index] = Some(self.pixels(&latent, canvas.size, canvas.background)?);
         }
         Ok(())
     }
@@ -233,7 +265,10 @@ impl Pipeline {
         for (place, canvas) in (0u32..).zip(canvases) {
             let due = canvas.preview_after.contains(&step);
             let own = Size::square(self.settings.size);
-            let preview = due.then(|| self.pixels(&estimate.narrow(0, place as usize, 1)?, own));
+            let preview = due.then(|| {
+                let latent = estimate.narrow(0, place as usize, 1)?;
+                self.pixels(&latent, own, canvas.background)
+            });
             let preview = preview.transpose()?;
             if watch
                 .step(canvas.index, step, steps, preview.as_ref())
@@ -296,22 +331,43 @@ impl Pipeline {
     }
 
     /// One latent `[1, positions, channels]` as a picture of the model's size, or twice that.
-    fn pixels(&self, latent: &Tensor, size: Size) -> Result<Pixels> {
+    fn pixels(&self, latent: &Tensor, size: Size, background: Background) -> Result<Pixels> {
         let mut picture = self.decoder.decode(latent)?;
         if let Some(upscaler) = self.upscaler.as_ref().filter(|_| self.upscales_to(size)) {
             picture = upscaler.grow(&picture.clamp(-1f32, 1f32)?)?;
         }
         let numbers = picture.flatten_all()?.to_vec1::<f32>()?;
         let byte = |c: f32| ((c + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
-        let bytes = match self.settings.picture_channels {
-            4 => numbers
-                .chunks_exact(4)
-                .flat_map(|pixel| on_white(pixel).map(byte))
-                .collect(),
-            _ => numbers.into_iter().map(byte).collect(),
-        };
-        Ok(Pixels::new(size, bytes))
+        if !self.settings.has_alpha() {
+            return Ok(Pixels::new(size, numbers.into_iter().map(byte).collect()));
+        }
+        let pixels = numbers.chunks_exact(4);
+        Ok(match background {
+            Background::Opaque => {
+                Pixels::new(size, pixels.flat_map(|p| on_white(p).map(byte)).collect())
+            }
+            Background::Transparent => {
+                Pixels::with_alpha(size, pixels.flat_map(straight).collect())
+            }
+        })
     }
+}
+
+/// Straight colours and alpha of a pixel that has them premultiplied, from -1 to 1.
+fn straight(pixel: &[f32]) -> [u8; 4] {
+    let byte = |share: f32| (share * 255.0).round().clamp(0.0, 255.0) as u8;
+    let share = (pixel[3].clamp(-1.0, 1.0) + 1.0) / 2.0;
+    let alpha = (share - ALPHA_NOISE) / (1.0 - 2.0 * ALPHA_NOISE);
+    if byte(alpha) == 0 {
+        return [0; 4];
+    }
+    let colour = |channel: f32| byte((channel + 1.0) / 2.0 / share);
+    [
+        colour(pixel[0]),
+        colour(pixel[1]),
+        colour(pixel[2]),
+        byte(alpha),
+    ]
 }
 
 /// Premultiplied colours and alpha, all from -1 to 1, laid over white.

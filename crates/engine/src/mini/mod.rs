@@ -188,6 +188,7 @@ impl Settings {
                 default: self.guidance_default,
             }),
             negative_prompt: true,
+            transparent_background: self.has_alpha(),
             max_batch: Self::MAX_BATCH,
             examples: self
                 .examples

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use candle_core::safetensors::{load, load_buffer};
 use candle_core::{DType, Device, Result, Tensor};
 use domain::painter::{Brief, Watch};
-use domain::picture::{Pixels, Size};
+use domain::picture::{Background, Pixels, Size};
 use domain::prompt::Prompt;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
-use super::drawing::TextList;
+use super::drawing::{TRANSPARENT, TextList};
 use super::{ENCODER_FILE, Encoder, Pipeline};
 use crate::weights::Weights;
 use crate::words::normalise;
@@ -54,6 +54,7 @@ fn brief(pipeline: &Pipeline, prompt: &str, steps: u32, guidance: f32) -> Brief 
         prompt: Prompt::new(prompt).expect("a prompt"),
         negative_prompt: None,
         size: Size::square(pipeline.settings.size),
+        background: Background::Opaque,
         steps,
         guidance,
         seed: 0,
@@ -168,6 +169,53 @@ fn a_model_with_an_upscaler_draws_twice_its_size_too() {
     assert_eq!(sizes.collect::<Vec<_>>(), [own, 2 * own].map(Size::square));
     let card = pipeline.settings.card();
     assert!(card.sizes.allows(Size::square(2 * own)) && !card.sizes.allows(Size::square(3 * own)));
+    let wide = Size {
+        width: 2 * own,
+        height: own,
+    };
+    assert!(!card.sizes.allows(wide));
+    assert_eq!(card.sizes.in_words(), "64x64 and 128x128");
+}
+
+/// Over white, what is drawn without a background is what is drawn with one: it is the same picture.
+#[test]
+fn a_transparent_background_is_alpha_and_nothing_else() {
+    let pipeline = pipeline("tiny-alpha", "euler");
+    let asked = |background| Brief {
+        background,
+        ..brief(&pipeline, PROMPTS[0], STEPS, GUIDANCE)
+    };
+    let said = Brief {
+        prompt: Prompt::new(&format!("{} {TRANSPARENT}", PROMPTS[0])).expect("a prompt"),
+        ..asked(Background::Opaque)
+    };
+    let drawn = pipeline.draw(&[asked(Background::Transparent), said], &Patient);
+    let [alpha, white] = &drawn[..] else {
+        panic!("two");
+    };
+    let [alpha, white] = [alpha, white].map(|one| &one.as_ref().expect("drawn").pixels);
+    assert_eq!(alpha.background(), Background::Transparent);
+    assert_eq!(white.background(), Background::Opaque);
+    let apart = alpha
+        .rgb()
+        .iter()
+        .zip(white.rgb().iter())
+        .map(|(a, b)| a.abs_diff(*b))
+        .max();
+    // The noise of alpha goes to its ends, by four parts of a hundred.
+    assert!(apart.expect("pixels") <= 12, "{apart:?}");
+
+    let opaque = super::tiny::pipeline("euler");
+    let brief = Brief {
+        prompt: Prompt::new("a green frog").expect("a prompt"),
+        size: super::tiny::SIZE,
+        ..asked(Background::Transparent)
+    };
+    let refused = opaque
+        .draw(&[brief], &Patient)
+        .remove(0)
+        .expect_err("no alpha");
+    assert!(refused.to_string().contains("transparent"), "{refused}");
 }
 
 fn vectors(model: &str) -> Result<HashMap<String, Tensor>> {

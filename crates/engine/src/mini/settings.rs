@@ -110,6 +110,12 @@ impl Settings {
         self.latent_size * self.latent_size
     }
 
+    /// Whether its pictures tell what is transparent.
+    #[must_use]
+    pub fn has_alpha(&self) -> bool {
+        self.picture_channels == 4
+    }
+
     /// Whether it draws twice its size, too, by way of its upscaler.
     #[must_use]
     pub fn upscales(&self) -> bool {

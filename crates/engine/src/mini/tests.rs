@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use domain::painter::{Brief, PaintError, Painted, Watch};
-use domain::picture::{Pixels, Size};
+use domain::picture::{Background, Pixels, Size};
 use domain::prompt::Prompt;
 use rayon::ThreadPoolBuilder;
 
@@ -45,6 +45,7 @@ fn brief(prompt: &str, seed: u32) -> Brief {
         prompt: Prompt::new(prompt).expect("a prompt"),
         negative_prompt: None,
         size: SIZE,
+        background: Background::Opaque,
         steps: 4,
         guidance: 3.0,
         seed,

@@ -18,7 +18,7 @@ use db::{Tx, on};
 use domain::clock::Moment;
 use domain::ids::{JobId, PersonId};
 use domain::model::ModelName;
-use domain::picture::Size;
+use domain::picture::{Background, Size};
 use domain::prompt::Prompt;
 use tokio::sync::watch;
 
@@ -96,6 +96,7 @@ pub struct Job {
     pub prompt: Option<Prompt>,
     pub negative_prompt: Option<Prompt>,
     pub size: Size,
+    pub background: Background,
     pub count: u32,
     pub steps: u32,
     pub guidance: f32,
@@ -174,6 +175,7 @@ pub(crate) async fn new(
         prompt: Some(new.prompt),
         negative_prompt: new.negative_prompt,
         size: new.size,
+        background: new.background,
         count: new.count,
         steps: new.steps,
         guidance: new.guidance,
@@ -377,6 +379,7 @@ pub(crate) struct JobRow {
     claims: i64,
     kept_ms: Option<i64>,
     private: i64,
+    transparent: i64,
 }
 
 /// What of a job can be read with the key of its words alone.
@@ -442,6 +445,10 @@ impl JobRow {
             size: Size {
                 width: number(self.width, "width")?,
                 height: number(self.height, "height")?,
+            },
+            background: match self.transparent {
+                0 => Background::Opaque,
+                _ => Background::Transparent,
             },
             count: number(self.count, "count")?,
             steps: number(self.steps, "steps")?,

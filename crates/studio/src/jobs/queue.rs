@@ -10,7 +10,7 @@ use db::{Tx, on};
 use domain::clock::Moment;
 use domain::ids::{JobId, KeyId, PersonId};
 use domain::model::ModelName;
-use domain::picture::Size;
+use domain::picture::{Background, Size};
 use domain::prompt::Prompt;
 
 use super::line::{self, Joining, LastLook, NotNow, Place};
@@ -35,6 +35,7 @@ pub struct NewJob {
     pub prompt: Prompt,
     pub negative_prompt: Option<Prompt>,
     pub size: Size,
+    pub background: Background,
     pub count: u32,
     pub steps: u32,
     pub guidance: f32,
@@ -126,9 +127,9 @@ async fn write(
         sqlx::query(
             "INSERT INTO job (id, person_id, state, model, prompt, negative_prompt, width, height, \
              count, steps, guidance, seed, ancestors, previews, attempts, unknown_words, created_ms, \
-             tier, turn, kept_ms, private) \
+             tier, turn, kept_ms, private, transparent) \
              VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, \
-             $17, $18, $19)",
+             $17, $18, $19, $20)",
         )
         .bind(job.id.to_string())
         .bind(job.person.to_string())
@@ -149,6 +150,7 @@ async fn write(
         .bind(place.turn)
         .bind(keep.stored())
         .bind(i64::from(job.is_private))
+        .bind(i64::from(job.background == Background::Transparent))
         .execute(conn)
         .await
         .map(|done| done.rows_affected())

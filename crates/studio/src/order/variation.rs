@@ -69,6 +69,7 @@ pub(super) async fn fill_in(
             .or_else(|| job.negative_prompt.as_ref().map(prose)),
         model: Some(job.model),
         size: Some(job.size),
+        background: form.background.or(Some(job.background)),
         steps: form.steps.or(Some(job.steps)),
         // A model without guidance draws with 1.
         guidance: form

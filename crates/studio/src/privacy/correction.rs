@@ -49,7 +49,7 @@ pub fn way(table: &Table, column: &Column) -> Option<Way> {
         (
             "job",
             "model" | "prompt" | "negative_prompt" | "width" | "height" | "count" | "steps"
-            | "guidance" | "seed" | "ancestors" | "kept_ms" | "private",
+            | "guidance" | "seed" | "ancestors" | "kept_ms" | "private" | "transparent",
         ) => ORDERED,
         ("person", "kept_ms") | ("picture", "favourite" | "ends_ms") => Way::Page("/pictures"),
         ("restriction", "mode" | "contest") => Way::Page("/account/restriction"),

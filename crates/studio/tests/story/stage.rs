@@ -70,6 +70,7 @@ impl Painter for ScriptedPainter {
                 default: 3.0,
             }),
             negative_prompt: false,
+            transparent_background: false,
             max_batch: 4,
             examples: Vec::new(),
         }]

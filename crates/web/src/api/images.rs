@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use domain::credits::Credits;
 use domain::ids::{BadId, PersonId, PictureId};
 use domain::model::ModelName;
-use domain::picture::{Format, Size};
+use domain::picture::{Background, Format, Size};
 use serde_json::{Value, json};
 use studio::accounts::Known;
 use studio::accounts::standing::Standing;
@@ -178,7 +178,8 @@ pub(super) fn read(fields: &Fields) -> Result<(OrderForm, Answer), Problem> {
         let message = "partial_images needs stream: true. Set that, or leave partial_images out.";
         return Err(Problem::field("partial_images", "invalid_value", message));
     }
-    refuse_what_cannot_be_honoured(fields)?;
+    read_what_changes_nothing(fields)?;
+    let background = read_background(fields, answer.format)?;
     let keep = keeping::read(fields)?;
     let form = OrderForm {
         prompt,
@@ -187,6 +188,7 @@ pub(super) fn read(fields: &Fields) -> Result<(OrderForm, Answer), Problem> {
             .map(|words| Prose(words.to_owned())),
         model: fields.text("model")?.map(ModelName::new),
         size: read_size(fields)?,
+        background,
         count: fields.whole("n", u32::MAX)?,
         quality: answer.quality,
         steps: fields.whole("steps", u32::MAX)?,
@@ -263,20 +265,22 @@ fn read_size(fields: &Fields) -> Result<Option<Size>, Problem> {
     }
 }
 
-/// What is accepted and changes nothing, and what would be a promise that is not kept.
-fn refuse_what_cannot_be_honoured(fields: &Fields) -> Result<(), Problem> {
-    let unsupported =
-        |param, message: &str| Err(Problem::field(param, "unsupported_value", message));
-    if fields.choice(
-        "background",
-        &[("auto", false), ("opaque", false), ("transparent", true)],
-        false,
-    )? {
-        return unsupported(
-            "background",
-            "No model here draws transparent backgrounds. Use opaque or auto.",
-        );
+fn read_background(fields: &Fields, format: Format) -> Result<Option<Background>, Problem> {
+    let known = [
+        ("auto", None),
+        ("opaque", Some(Background::Opaque)),
+        ("transparent", Some(Background::Transparent)),
+    ];
+    let background = fields.choice("background", &known, None)?;
+    if background == Some(Background::Transparent) && format == Format::Jpeg {
+        let message = "JPEG knows no transparency. Use png or webp for output_format, or an opaque background.";
+        return Err(Problem::field("background", "invalid_value", message));
     }
+    Ok(background)
+}
+
+/// What is accepted and changes nothing.
+fn read_what_changes_nothing(fields: &Fields) -> Result<(), Problem> {
     fields.choice("moderation", &[("auto", ()), ("low", ())], ())?;
     for accepted in ["style", "user", "safety_identifier"] {
         fields.text(accepted)?;
@@ -317,7 +321,7 @@ async fn whole(
         "credits": credits::of_job(job),
         "error": job.error.as_ref().map(|error| json!({ "code": error.code, "message": error.message })),
     });
-    extend(&mut body, look(answer, job.size));
+    extend(&mut body, look(answer, job.size, job.background));
     Ok(Json(body).into_response())
 }
 
@@ -373,14 +377,18 @@ pub(super) async fn encoded(
 }
 
 /// The fields that the answer and each event of a stream have in common.
-pub(super) fn look(answer: &Answer, size: Size) -> Value {
+pub(super) fn look(answer: &Answer, size: Size, background: Background) -> Value {
     let quality = match answer.quality {
         Quality::Low => "low",
         Quality::Medium => "medium",
         Quality::High => "high",
     };
     json!({
-        "background": "opaque",
+        // JPEG has no alpha.
+        "background": match answer.format {
+            Format::Jpeg => Background::Opaque,
+            Format::Png | Format::Webp => background,
+        },
         "output_format": answer.format.name(),
         "quality": quality,
         "size": size,

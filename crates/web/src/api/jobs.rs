@@ -92,6 +92,7 @@ pub(super) fn job(studio: &Studio, origin: &Origin, job: &Job) -> Value {
         "retention": keeping::shown(job.keep),
         "negative_prompt": job.negative_prompt.as_ref().map(|words| words.expose()),
         "size": job.size,
+        "background": job.background,
         "n": job.count,
         "steps": job.steps,
         "guidance": job.guidance,

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use domain::model::{ModelCard, Place};
-use domain::picture::Format;
+use domain::picture::{Background, Format};
 use serde_json::{Value, json};
 use studio::credits::PriceList;
 use studio::routing;
@@ -74,7 +74,10 @@ fn model(site: &Site, card: &ModelCard, prices: Option<&PriceList>) -> Value {
             "max_batch": card.max_batch,
             "max_partial_images": MAX_PARTIAL_IMAGES,
             "output_formats": Format::ALL,
-            "backgrounds": ["opaque"],
+            "backgrounds": match card.transparent_background {
+                true => [Background::Opaque, Background::Transparent].as_slice(),
+                false => &[Background::Opaque],
+            },
         },
     })
 }

@@ -266,7 +266,8 @@ impl Turn {
                 .into();
             item["picture_id"] = json!(picture.id);
             item["seed"] = json!(picture.seed);
-            images::extend(&mut item, images::look(&self.answer, picture.size));
+            let look = images::look(&self.answer, picture.size, over.background);
+            images::extend(&mut item, look);
             items.push(item);
         }
         Ok(items)
@@ -379,7 +380,7 @@ impl Told<'_> {
             });
             images::extend(
                 &mut partial,
-                images::look(&self.turn.answer, preview.size()),
+                images::look(&self.turn.answer, preview.size(), preview.background()),
             );
             self.step("partial_image", partial).await?;
         }

@@ -134,7 +134,8 @@ impl Partials<'_> {
                     "b64_json": BASE64.encode(file.bytes),
                     "created_at": self.job.created.as_seconds(),
                 });
-                images::extend(&mut event, images::look(self.answer, preview.size()));
+                let look = images::look(self.answer, preview.size(), preview.background());
+                images::extend(&mut event, look);
                 send(events, "image_generation.partial_image", &event).await?;
                 *shown += 1;
             }
@@ -160,7 +161,10 @@ async fn completed(site: &Site, job: &Job, answer: &Answer, events: &Events) -> 
             "unknown_words": job.unknown_words,
             "credits": credits::of_job(job),
         });
-        images::extend(&mut event, images::look(answer, picture.size));
+        images::extend(
+            &mut event,
+            images::look(answer, picture.size, job.background),
+        );
         send(events, "image_generation.completed", &event).await?;
     }
     // Also where only some of the pictures are missing.

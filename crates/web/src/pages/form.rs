@@ -3,7 +3,7 @@
 use domain::credits::Credits;
 use domain::ids::PictureId;
 use domain::model::{ModelCard, ModelName, Place};
-use domain::picture::Size;
+use domain::picture::{Background, Size};
 use studio::credits::{Operation, Price, PriceList, Quote};
 use studio::jobs::Job;
 use studio::order::beginning::{Beginning, Settings};
@@ -40,6 +40,7 @@ pub(super) struct Written {
     /// The button that only changes the model was pressed.
     pub(super) choose: bool,
     pub(super) private: bool,
+    pub(super) transparent: bool,
 }
 
 impl Written {
@@ -65,6 +66,10 @@ impl Written {
                 }
                 "private" => {
                     written.private = true;
+                    continue;
+                }
+                "transparent" => {
+                    written.transparent = true;
                     continue;
                 }
                 _ => continue,
@@ -130,6 +135,7 @@ impl Written {
                 _ => String::new(),
             },
             private: job.is_private,
+            transparent: job.background == Background::Transparent,
             ..Self::default()
         }
     }
@@ -157,6 +163,7 @@ impl Written {
                 .map(|text| text.parse::<Size>())
                 .transpose()
                 .map_err(|bad| Problem::field("size", "invalid_value", bad.to_string()))?,
+            background: self.transparent.then_some(Background::Transparent),
             count: Some(number(&self.count, "n")?.unwrap_or(DEFAULT_COUNT)),
             quality: match self.quality.as_str() {
                 "low" => Quality::Low,
@@ -203,6 +210,7 @@ pub(super) fn again(job: &Job, card: Option<&ModelCard>) -> OrderForm {
             .map(|words| Prose(words.expose().to_owned())),
         model: Some(job.model.clone()),
         size: Some(job.size),
+        background: Some(job.background),
         count: Some(job.count),
         quality: Quality::Medium,
         steps: Some(job.steps),
@@ -428,20 +436,26 @@ pub(super) fn examples(card: &ModelCard) -> Vec<Example> {
     named.map(example).collect()
 }
 
-/// Square, wide and tall, of about the default's number of pixels; none where there is no choice.
+/// Square, wide and tall, of about the default's number of pixels, or squares; none where there is no choice.
 fn shapes(t: &Texts, card: &ModelCard, written: Option<Size>) -> Vec<Choice> {
     if card.sizes.is_fixed() {
         return Vec::new();
     }
     let words = &t.studio;
-    let ratios = [
+    let sizes = if card.sizes.square {
+        let largest = Size::square(card.sizes.max_edge);
+        vec![
+            (card.sizes.default, &words.square, (10, 10)),
+            (largest, &words.square, (16, 16)),
+        ]
+    } else {
         // Drawn with about the same area.
-        ((1, 1), &words.square, (14, 14)),
-        ((3, 2), &words.wide, (18, 12)),
-        ((2, 3), &words.tall, (12, 18)),
-    ];
-    let sizes =
-        ratios.map(|((width, height), label, shape)| (of_ratio(card, width, height), label, shape));
+        vec![
+            (of_ratio(card, 1, 1), &words.square, (14, 14)),
+            (of_ratio(card, 3, 2), &words.wide, (18, 12)),
+            (of_ratio(card, 2, 3), &words.tall, (12, 18)),
+        ]
+    };
     let chosen = written
         .filter(|size| sizes.iter().any(|(one, ..)| one == size))
         .unwrap_or(sizes[0].0);

@@ -56,7 +56,8 @@ impl StudioPage {
             .any(|text| !text.is_empty());
         filled
             || form.private
-            || ["seed", "steps", "guidance", "negative_prompt"]
+            || form.transparent
+            || ["seed", "steps", "guidance", "negative_prompt", "background"]
                 .iter()
                 .any(|param| self.is_wrong(param))
     }

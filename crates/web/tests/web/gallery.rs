@@ -374,7 +374,7 @@ async fn a_choice_of_nothing_or_of_too_much_is_refused() {
 async fn a_variation_takes_over_everything_but_its_noise() {
     let stage = Stage::free().await;
     let order = json!({ "prompt": "a boat", "model": "flexible", "size": "48x32", "steps": 3,
-        "guidance": 5.0, "negative_prompt": "fog", "seed": 7 });
+        "guidance": 5.0, "negative_prompt": "fog", "seed": 7, "background": "transparent" });
     let parent = stage.post("/v1/images/generations", &order).await.json();
     let parent = id(&parent);
     let page = stage
@@ -390,6 +390,7 @@ async fn a_variation_takes_over_everything_but_its_noise() {
         ("size", json!("48x32")),
         ("steps", json!(3)),
         ("guidance", json!(5.0)),
+        ("background", json!("transparent")),
         ("n", json!(4)),
     ] {
         assert_eq!(varied[field], value, "{field}");

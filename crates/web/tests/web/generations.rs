@@ -2,9 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use domain::picture::Background;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, request};
+use crate::stage::{HALF, Stage, request};
 
 const PATH: &str = "/v1/images/generations";
 
@@ -70,6 +71,64 @@ async fn every_field_that_is_honoured() {
     assert_eq!(job["status"], "done");
     assert_eq!(job["progress"], 100);
     assert_eq!(job["id"], answer["job_id"]);
+}
+
+#[tokio::test]
+async fn a_transparent_background_is_alpha_in_the_file() {
+    let stage = Stage::free().await;
+    let asked = async |more: Value| {
+        let mut body = json!({ "prompt": "a boat", "model": "flexible" });
+        let fields = more.as_object().expect("fields").clone();
+        body.as_object_mut().expect("fields").extend(fields);
+        stage.post(PATH, &body).await
+    };
+    let pixels = |answer: &Value| {
+        let file = answer["data"][0]["b64_json"].as_str().expect("text");
+        imaging::decode(&BASE64.decode(file).expect("base64")).expect("a picture")
+    };
+    for format in ["png", "webp"] {
+        let body = json!({ "background": "transparent", "output_format": format });
+        let answer = asked(body).await.json();
+        assert_eq!(answer["background"], "transparent");
+        let alpha = pixels(&answer).bytes().chunks(4).all(|one| one[3] == HALF);
+        assert!(alpha, "{format}");
+        assert_eq!(stage.jobs().await[0]["background"], "transparent");
+        let path = format!(
+            "/v1/pictures/{}/content",
+            answer["data"][0]["picture_id"].as_str().expect("id")
+        );
+        let white = stage.get(&format!("{path}?format=jpeg")).await;
+        let white = imaging::decode(&white.body).expect("a picture");
+        assert_eq!(white.background(), Background::Opaque);
+    }
+    // Where nothing is said, the words say it; where something is, they don't.
+    for (prompt, background, told) in [
+        ("a boat with no background", "auto", "transparent"),
+        ("a boat on a Transparent background", "auto", "transparent"),
+        ("a boat on a transparent background", "opaque", "opaque"),
+        ("a transparent boat", "auto", "opaque"),
+    ] {
+        let answer = asked(json!({ "prompt": prompt, "background": background }))
+            .await
+            .json();
+        assert_eq!(answer["background"], told, "{prompt}");
+        assert_eq!(pixels(&answer).background().name(), told, "{prompt}");
+    }
+    let jpeg = json!({ "background": "transparent", "output_format": "jpeg" });
+    assert_eq!(asked(jpeg).await.error(400)["param"], "background");
+    let never = json!({ "background": "transparent", "model": "scripted" });
+    assert_eq!(asked(never).await.error(400)["code"], "unsupported_value");
+    let worded = json!({ "prompt": "a boat on a transparent background", "model": "scripted" });
+    assert_eq!(asked(worded).await.json()["background"], "opaque");
+
+    let models = stage.get("/v1/models").await.json();
+    let backgrounds = |name: &str| {
+        let all = models["data"].as_array().expect("models");
+        let one = all.iter().find(|one| one["id"] == name).expect("the model");
+        one["capabilities"]["backgrounds"].clone()
+    };
+    assert_eq!(backgrounds("scripted"), json!(["opaque"]));
+    assert_eq!(backgrounds("flexible"), json!(["opaque", "transparent"]));
 }
 
 #[tokio::test]

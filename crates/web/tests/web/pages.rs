@@ -273,7 +273,9 @@ async fn unknown_words_are_said_kindly() {
 async fn the_controls_are_those_of_the_model() {
     let stage = Stage::free().await;
     let fixed = page(&stage, "/").await;
-    assert!(!fixed.contains("name=\"size\"") && !fixed.contains("name=\"negative\""));
+    for control in ["size", "negative", "transparent"] {
+        assert!(!fixed.contains(&format!("name=\"{control}\"")), "{control}");
+    }
     let chosen = stage
         .submit(
             "/draw",
@@ -284,6 +286,7 @@ async fn the_controls_are_those_of_the_model() {
     assert!(
         flexible.contains("name=\"size\" value=\"32x32\" checked")
             && flexible.contains("name=\"negative\"")
+            && flexible.contains("name=\"transparent\"")
     );
     assert!(flexible.contains(">a cat</textarea>"));
     assert!(
@@ -301,9 +304,17 @@ async fn the_controls_are_those_of_the_model() {
             ("size", size),
             ("negative", "rain"),
             ("guidance", "2,5"),
+            ("transparent", "1"),
         ];
         assert_eq!(stage.submit("/draw", &fields).await.status, 303, "{size}");
     }
+    let ordered = stage.jobs().await;
+    assert!(ordered.iter().all(|job| job["background"] == "transparent"));
+    let job = ordered[0]["id"].as_str().expect("an id");
+    let remixed = page(&stage, &format!("/?remix={job}")).await;
+    assert!(remixed.contains(
+        "name=\"transparent\" value=\"1\" aria-describedby=\"transparent-hint\" checked"
+    ));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use db::testing::TestDatabase;
 use domain::clock::{Clock, Moment};
 use domain::model::{Example, ModelCard, ModelName, Place, Sizes, Span};
 use domain::painter::{Brief, PaintError, Painted, Painter, Paintings, Watch};
-use domain::picture::{Pixels, Size};
+use domain::picture::{Background, Pixels, Size};
 use domain::randomness::Randomness;
 use futures::StreamExt;
 use outside::shelf::Shelf;
@@ -63,6 +63,7 @@ impl Painter for ScriptedPainter {
                 default: 3.0,
             }),
             negative_prompt,
+            transparent_background: negative_prompt,
             max_batch: 4,
             examples: vec![Example {
                 prompt: "a red apple".to_owned(),
@@ -74,6 +75,7 @@ impl Painter for ScriptedPainter {
             max_edge: 64,
             multiple_of: 16,
             max_pixels: 4096,
+            square: false,
             default: Size::square(32),
         };
         vec![
@@ -137,12 +139,19 @@ fn finish(brief: &Brief) -> Result<Painted, PaintError> {
     })
 }
 
+/// Alpha of what is drawn without a background.
+pub(crate) const HALF: u8 = 128;
+
 fn colour(brief: &Brief, shade: u8) -> Pixels {
     let [red, green, blue, _] = brief.seed.to_le_bytes();
-    Pixels::new(
-        brief.size,
-        [red ^ shade, green, blue].repeat(brief.size.pixels() as usize),
-    )
+    let (colour, count) = ([red ^ shade, green, blue], brief.size.pixels() as usize);
+    match brief.background {
+        Background::Opaque => Pixels::new(brief.size, colour.repeat(count)),
+        Background::Transparent => {
+            let pixel = [colour[0], colour[1], colour[2], HALF];
+            Pixels::with_alpha(brief.size, pixel.repeat(count))
+        }
+    }
 }
 
 pub(crate) struct Stage {

@@ -350,6 +350,8 @@ pub const TABLES: &[Table] = &[
                 AccountSettings,
             )
             .serving(&[Purpose::Drawing, Purpose::Personalisation]),
+            given("transparent", "whether the background is left out", Content)
+                .serving(&[Purpose::Drawing]),
         ],
     },
     Table {

@@ -365,6 +365,7 @@ fn answers() -> Vec<(&'static str, Value)> {
                 "retention": retention(),
                 "negative_prompt": { "type": ["string", "null"] },
                 "size": size(),
+                "background": { "type": "string", "enum": ["opaque", "transparent"] },
                 "n": count(),
                 "steps": count(),
                 "guidance": { "type": "number" },
@@ -404,7 +405,7 @@ fn answers() -> Vec<(&'static str, Value)> {
                     "sizes": { "type": "array", "items": whole_object(json!({ "up_to": nullable(&size()), "credits": count() })) },
                 })),
                 "capabilities": whole_object(json!({
-                    "sizes": whole_object(json!({ "default": size(), "multiple_of": count(), "min_edge": count(), "max_edge": count(), "max_pixels": count() })),
+                    "sizes": whole_object(json!({ "default": size(), "multiple_of": count(), "min_edge": count(), "max_edge": count(), "max_pixels": count(), "square": { "type": "boolean", "description": "Both edges are the same." } })),
                     "steps": span("integer"),
                     "guidance": nullable(&span("number")),
                     "negative_prompt": { "type": "boolean" },

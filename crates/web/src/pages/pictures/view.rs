@@ -8,7 +8,7 @@ use domain::clock::Moment;
 use domain::credits::Credits;
 use domain::ids::PictureId;
 use domain::model::{ModelCard, Place};
-use domain::picture::Format;
+use domain::picture::{Background, Format};
 use studio::accounts::Means;
 use studio::jobs::{self, Job};
 use studio::pictures::{self, Kind, Picture};
