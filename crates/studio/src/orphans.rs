@@ -48,28 +48,45 @@ fn stem(key: &str) -> Option<&str> {
 /// Deletes every file that no row knows, whole or half written. Where other processes may be about to write the row of a
 /// file, only files that are old enough for that to be long over.
 pub(crate) async fn sweep(studio: &Studio) -> Result<usize, Failure> {
+    let found = find(studio, studio.db.is_shared()).await?;
+    for key in &found.half_written {
+        studio.shelf.drop_half_written(key).await?;
+    }
+    for key in &found.whole {
+        studio.shelf.delete(key).await?;
+    }
+    Ok(found.half_written.len() + found.whole.len())
+}
+
+/// How many files there are that no row knows, and that no process is about to write a row for.
+pub(crate) async fn count(studio: &Studio) -> Result<usize, Failure> {
+    let found = find(studio, true).await?;
+    Ok(found.half_written.len() + found.whole.len())
+}
+
+/// Names of files without a row.
+#[derive(Default)]
+struct Found {
+    half_written: Vec<String>,
+    whole: Vec<String>,
+}
+
+async fn find(studio: &Studio, spares_young: bool) -> Result<Found, Failure> {
     let youngest = studio.clock.now().plus_millis(-AGE_MS);
-    let is_young = |made: Moment| studio.db.is_shared() && made > youngest;
-    let mut swept = 0;
+    let is_young = |made: Moment| spares_young && made > youngest;
+    let mut found = Found::default();
     for folder in FOLDERS {
-        for key in studio.shelf.half_written(folder.name).await? {
-            if !(folder.made)(&key).is_some_and(is_young) {
-                studio.shelf.drop_half_written(&key).await?;
-                swept += 1;
-            }
-        }
+        let is_old = |key: &String| !(folder.made)(key).is_some_and(is_young);
+        let half = studio.shelf.half_written(folder.name).await?;
+        found.half_written.extend(half.into_iter().filter(is_old));
         let mut listed = studio.shelf.keys_by_many(folder.name, AT_ONCE);
-        while let Some(keys) = listed.try_next().await? {
+        while let Some(mut keys) = listed.try_next().await? {
             let known = known(studio, &folder, &keys).await?;
-            for key in keys {
-                if !known.contains(&key) && !(folder.made)(&key).is_some_and(is_young) {
-                    studio.shelf.delete(&key).await?;
-                    swept += 1;
-                }
-            }
+            keys.retain(|key| !known.contains(key) && is_old(key));
+            found.whole.append(&mut keys);
         }
     }
-    Ok(swept)
+    Ok(found)
 }
 
 /// Those of the files that have a row.

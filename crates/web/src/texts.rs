@@ -237,7 +237,7 @@ texts! {
             witnesses_what no_witness witness_never witness_forked witness_unknown witness_silent
             witness_note key
             key_what limits;
-        Pattern: audited audited_broken restored witness_signed;
+        Pattern: audited audited_broken audited_late restored witness_signed;
         Plural: broken;
         List: limits_what;
     }

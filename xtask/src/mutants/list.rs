@@ -324,7 +324,17 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant(
         "the-audit-does-not-look-for-what-lies-open",
         "SEC-05",
-        (AUDIT, "unsealed(studio).await?", "Vec::new()"),
+        (AUDIT, "legible(unsealed(studio).await)?", "Vec::new()"),
+        "promise_sec_05_an_audit_names_what_is_broken_and_shows_it_to_everybody",
+    ),
+    mutant(
+        "an-erased-account-that-is-back-is-not-seen",
+        "SEC-05",
+        (
+            AUDIT,
+            "slow.into_iter().chain(back).collect()",
+            "slow.into_iter().collect()",
+        ),
         "promise_sec_05_an_audit_names_what_is_broken_and_shows_it_to_everybody",
     ),
     mutant(

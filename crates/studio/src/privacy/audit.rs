@@ -15,14 +15,17 @@ use super::log::witness::asking;
 use super::log::{self, Event, Kind};
 use super::restriction::child;
 use super::{
-    breaches, canonical, disclosures, fence, keeping, keys, notice, policies, requests, retention,
+    breaches, canonical, disclosures, duty, fence, keeping, keys, notice, policies, requests,
+    retention,
 };
 use crate::credits::ledger;
 use crate::jobs::worker::Stop;
-use crate::{Failure, Studio};
+use crate::{Failure, Studio, orphans, visits};
 
 /// Says what a document is, and which edition of its fields it has.
 pub const KIND: &str = "pinhole/audit/1";
+/// Within what time an erasure is over that nothing holds.
+const ERASED_WITHIN_MS: i64 = 3 * 24 * 60 * 60 * 1_000;
 /// Reports that are kept.
 const KEPT: i64 = 100;
 
@@ -135,6 +138,10 @@ pub async fn run(studio: &Studio, brought: &[Checkpoint]) -> Result<Report, Fail
     let unreported = breaches::overdue(studio).await?;
     let unreported = (unreported > 0)
         .then(|| format!("{unreported} breaches were not reported: pinhole admin breach list"));
+    let strays = orphans::count(studio).await?;
+    let strays = (strays > 0).then(|| {
+        format!("{strays} files belong to nothing: start the house again, which deletes them")
+    });
     let gaps = match fence::check(studio).await {
         Ok(()) => Vec::new(),
         Err(fence::FenceError::Gaps(gaps)) => gaps.iter().map(ToString::to_string).collect(),
@@ -155,7 +162,7 @@ pub async fn run(studio: &Studio, brought: &[Checkpoint]) -> Result<Report, Fail
             name: "sealed",
             shows: "What tells of people lies encrypted in every row.",
             promises: &["ACC-01", "GEN-02", "SEC-02"],
-            wrong: unsealed(studio).await?,
+            wrong: legible(unsealed(studio).await)?,
         },
         Check {
             name: "key",
@@ -168,6 +175,30 @@ pub async fn run(studio: &Studio, brought: &[Checkpoint]) -> Result<Report, Fail
             shows: "Nothing is kept for longer than the notice says.",
             promises: &["RET-01"],
             wrong: overdue.into_iter().collect(),
+        },
+        Check {
+            name: "files",
+            shows: "No picture's file is left of a picture that was deleted.",
+            promises: &["GEN-02", "RGT-04"],
+            wrong: strays.into_iter().collect(),
+        },
+        Check {
+            name: "erasures",
+            shows: "Whoever asked to be forgotten is, and nobody came back.",
+            promises: &["ACC-07", "RGT-04"],
+            wrong: legible(unforgotten(studio).await)?,
+        },
+        Check {
+            name: "duties",
+            shows: "Nobody of the staff looks for longer than a working day, or an hour where two had to agree.",
+            promises: &["SEC-04"],
+            wrong: legible(long_duties(studio).await)?,
+        },
+        Check {
+            name: "visits",
+            shows: "What is counted of visits is about ten people at least.",
+            promises: &["USE-03"],
+            wrong: legible(small_crowds(studio).await)?,
         },
         Check {
             name: "requests",
@@ -197,7 +228,7 @@ pub async fn run(studio: &Studio, brought: &[Checkpoint]) -> Result<Report, Fail
             name: "books",
             shows: "The credits add up.",
             promises: &["PAY-02"],
-            wrong: ledger::audit(studio).await?,
+            wrong: legible(ledger::audit(studio).await)?,
         },
         Check {
             name: "log",
@@ -209,13 +240,13 @@ pub async fn run(studio: &Studio, brought: &[Checkpoint]) -> Result<Report, Fail
             name: "notice",
             shows: "Every version of the privacy notice is as it was published.",
             promises: &["GOV-03", "POL-01"],
-            wrong: policies::complaints(studio).await?,
+            wrong: legible(policies::complaints(studio).await)?,
         },
         Check {
             name: "witnesses",
             shows: "Whoever else watches the log has seen it grow, and lose nothing.",
             promises: &["SEC-07", "X-08"],
-            wrong: asking::complaints(studio, &read.restorations).await?,
+            wrong: legible(asking::complaints(studio, &read.restorations).await)?,
         },
     ];
     Ok(Report {
@@ -225,6 +256,63 @@ pub async fn run(studio: &Studio, brought: &[Checkpoint]) -> Result<Report, Fail
         checkpoint,
         restorations: read.restorations,
     })
+}
+
+/// A row that says nothing that this program could have written is wrong, and no reason to look no further.
+fn legible(found: Result<Vec<String>, Failure>) -> Result<Vec<String>, Failure> {
+    match found {
+        Err(Failure::Row(what)) => Ok(vec![format!("a row can't be read: {what}")]),
+        found => found,
+    }
+}
+
+/// How many rows a statement counts.
+async fn counted(studio: &Studio, statement: &'static str, values: &[i64]) -> Result<i64, Failure> {
+    let mut tx = studio.db.read().await?;
+    let rows: i64 = on!(tx, conn => {
+        let mut query = sqlx::query_scalar(statement);
+        for value in values {
+            query = query.bind(*value);
+        }
+        query.fetch_one(conn).await
+    })?;
+    Ok(rows)
+}
+
+/// Erasures that take longer than they may, and accounts that are there again.
+async fn unforgotten(studio: &Studio) -> Result<Vec<String>, Failure> {
+    let slow = "SELECT COUNT(*) FROM erasure WHERE ended_ms IS NULL AND state <> 'held' AND requested_ms < $1";
+    let since = studio.clock.now().plus_millis(-ERASED_WITHIN_MS);
+    let slow = counted(studio, slow, &[since.as_millis()]).await?;
+    let back = "SELECT COUNT(*) FROM erasure WHERE ended_ms IS NOT NULL AND scope = 'account' \
+                AND EXISTS (SELECT 1 FROM person WHERE person.id = erasure.person_id)";
+    let back = counted(studio, back, &[]).await?;
+    let slow = (slow > 0).then(|| {
+        format!(
+            "{slow} erasures were begun three days ago and are not over: the program's log says why"
+        )
+    });
+    let back = (back > 0).then(|| format!("{back} accounts are there that were erased"));
+    Ok(slow.into_iter().chain(back).collect())
+}
+
+async fn long_duties(studio: &Studio) -> Result<Vec<String>, Failure> {
+    let statement = "SELECT COUNT(*) FROM duty WHERE until_ms - begun_ms > $1 \
+                     OR (agreed_by IS NOT NULL AND until_ms - begun_ms > $2)";
+    let longest = duty::LENGTHS_MIN.into_iter().max().unwrap_or_default();
+    let limits = [longest, duty::BREAK_GLASS_MIN].map(|minutes| i64::from(minutes) * 60_000);
+    let long = counted(studio, statement, &limits).await?;
+    let long =
+        (long > 0).then(|| format!("{long} duties were longer than they may be: /desk/duties"));
+    Ok(long.into_iter().collect())
+}
+
+async fn small_crowds(studio: &Studio) -> Result<Vec<String>, Failure> {
+    let statement = "SELECT COUNT(*) FROM visit_count WHERE people < $1";
+    let crowd = i64::try_from(visits::CROWD).unwrap_or(i64::MAX);
+    let small = counted(studio, statement, &[crowd]).await?;
+    let small = (small > 0).then(|| format!("{small} counts of visits are about fewer people"));
+    Ok(small.into_iter().collect())
 }
 
 /// Columns in which something lies open that should be sealed.
@@ -282,6 +370,8 @@ pub async fn publish(studio: &Studio, report: &Report) -> Result<String, Failure
 /// How often the program audits itself, and how often it looks whether that is due.
 const EVERY_MS: i64 = 24 * 60 * 60 * 1_000;
 const LOOK_EVERY: Duration = Duration::from_secs(10 * 60);
+/// A report that is older than this is overdue, and no proof of today.
+pub const OVERDUE_MS: i64 = EVERY_MS + 60 * 60 * 1_000;
 
 /// Audits the house where nobody has within a day; `None` where somebody did.
 pub async fn run_if_due(studio: &Studio) -> Result<Option<Report>, Failure> {

@@ -73,6 +73,8 @@ impl Seen {
 struct Shape {
     when: String,
     holds: bool,
+    /// It is so old that another one should be there.
+    is_overdue: bool,
     checks: Vec<Line>,
     /// Each time that the house was put back from a backup.
     restorations: Vec<String>,
@@ -85,7 +87,7 @@ struct Line {
 }
 
 impl Shape {
-    fn of(signed: &str) -> Option<Self> {
+    fn of(signed: &str, now: Moment) -> Option<Self> {
         let document: Value = serde_json::from_str(signed).ok()?;
         let report = document.get("report")?;
         let checks = report["checks"].as_array()?.iter().map(|check| {
@@ -116,6 +118,7 @@ impl Shape {
         Some(Self {
             when: Texts::get().exact(when),
             holds: report["holds"].as_bool()?,
+            is_overdue: when.plus_millis(audit::OVERDUE_MS) < now,
             checks: checks.collect(),
             restorations: restorations.collect(),
         })
@@ -134,7 +137,9 @@ impl TrustPage {
 
     fn audited(&self, report: &Shape) -> String {
         let words = &self.t.trust;
-        let pattern = if report.holds {
+        let pattern = if report.is_overdue {
+            &words.audited_late
+        } else if report.holds {
             &words.audited
         } else {
             &words.audited_broken
@@ -164,7 +169,7 @@ pub(super) async fn show(
         frame: Frame::of(known.as_ref(), "trust"),
         public_key: BASE64.encode(site.studio.keys.public_key()),
         checkpoint: log::newest(&site.studio).await?,
-        report: report.as_deref().and_then(Shape::of),
+        report: report.and_then(|report| Shape::of(&report, site.studio.clock.now())),
         witnesses: asking::all(&site.studio)
             .await?
             .iter()
