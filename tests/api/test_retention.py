@@ -83,6 +83,8 @@ def does_everything(program, mailbox):
     news.write_text("A larger model is here.\n")
     program.command("admin", "news", "send", "--subject", "A larger model", "--file", str(news),
                     "--public-url", program.url)
+    invoice = ("--amount", "12.50", "--currency", "EUR", "--country", "DE", "--issued", "2026-01-31")
+    program.command("admin", "invoice", "record", "--email", ANNA, "--number", "2026-1", *invoice)
     bert = key_of(program, "add", "--email", BERT, "--key", "--scopes", SCOPES)
     with httpx2.Client(base_url=program.url, headers={"authorization": f"Bearer {bert}"}, timeout=120) as http:
         asked = http.post("/v1/me/erasure", json={"what": "account", "confirm": "delete my account"})

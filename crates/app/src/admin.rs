@@ -33,6 +33,7 @@ use crate::breaches::{self, BreachCommand};
 use crate::disclosures::{self, DisclosureCommand};
 use crate::holds::{self, HoldCommand};
 use crate::invite::invite;
+use crate::invoices::{self, InvoiceCommand};
 use crate::news::{self, NewsCommand};
 use crate::pictures::{self, PictureCommand};
 use crate::place::{HouseArgs, Place};
@@ -55,6 +56,9 @@ pub(crate) enum AdminCommand {
     /// Credits: give some to somebody, check the books
     #[command(subcommand)]
     Credits(CreditsCommand),
+    /// Invoices: keep what tax law wants kept of them, list them
+    #[command(subcommand)]
+    Invoice(InvoiceCommand),
     /// What people ask for by their rights: enter, list, answer, refuse, put off
     #[command(subcommand)]
     Request(RequestCommand),
@@ -249,6 +253,7 @@ pub(crate) fn run(command: &AdminCommand, place: &Place) -> Result<ExitCode> {
                 on_person(&studio, &ground, command).await
             }
             AdminCommand::Credits(command) => on_credits(&studio, command).await,
+            AdminCommand::Invoice(command) => invoices::run(&studio, command).await,
             AdminCommand::Request(command) => requests::run(&studio, command).await,
             AdminCommand::News(command) => news::run(&studio, command).await,
             AdminCommand::Picture(command) => pictures::run(&studio, command).await,

@@ -10,6 +10,7 @@ mod draw;
 mod holds;
 mod import;
 mod invite;
+mod invoices;
 mod keys;
 mod log_files;
 mod models;

@@ -99,6 +99,8 @@ ids! {
     EntryId = "ent_";
     /// Credits that came together.
     GrantId = "gra_";
+    /// One invoice.
+    InvoiceId = "inv_";
     /// A running process that draws or serves.
     NodeId = "nod_";
     /// One browser in which a person signed in.

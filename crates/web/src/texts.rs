@@ -197,8 +197,8 @@ texts! {
     Credits {
         String: title heading free prices prices_what price_size price_larger by_steps
             statement none time what change balance welcome nothing_drawn download csv json
-            newest older cost agree;
-        Pattern: left held button grant until drawn_some up_to grant_left price_usual
+            newest older cost agree invoices invoices_what invoice amount_paid;
+        Pattern: tax_due left held button grant until drawn_some up_to grant_left price_usual
             cost_each cost_of charged_of price_changed ended spent;
         Plural: amount drawn for_pictures;
     }
@@ -266,7 +266,7 @@ texts! {
             passkey_name passkey_name_hint passkey_make passkey_known passkey_stopped
             passkey_failed passkey_synced rename rename_do remove confirm_passkey
             session_by_password session_by_removed;
-        Pattern: hold log_looked log_looked_to log_key_made log_signed_in log_brought log_handed log_learned log_role log_credits log_priority session_when session_by_passkey passkey_used passkey_unused key_used key_limited;
+        Pattern: hold log_looked log_looked_to log_key_made log_signed_in log_brought log_handed log_invoice log_learned log_role log_credits log_priority session_when session_by_passkey passkey_used passkey_unused key_used key_limited;
         Plural: data_rows recovery_left;
     }
     Forget {
@@ -277,7 +277,7 @@ texts! {
             told_sent told_not told_nobody step_requested step_verified step_frozen
             step_keys_shredded step_rows_gone step_blobs_gone step_recipients_told
             step_checkpointed step_scanned step_receipted held_for_now supplement;
-        Pattern: told_other held credits_end receipts_stay files_size type_it done_what searched found_some place;
+        Pattern: told_other held credits_end receipts_stay invoices_stay files_size type_it done_what searched found_some place;
         Plural: files rows cancelled keys_shredded columns;
     }
     Rights {

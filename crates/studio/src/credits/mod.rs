@@ -10,6 +10,7 @@
 
 pub mod grants;
 pub mod hold;
+pub mod invoices;
 pub mod ledger;
 pub mod price;
 pub mod statement;

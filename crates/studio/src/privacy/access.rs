@@ -116,6 +116,7 @@ pub(super) async fn opened(
                     Some(keys) => keys.words()?,
                     None => continue 'rows,
                 },
+                Stored::SealedByHouse => studio.keys.nobody(),
                 Stored::Plain | Stored::Blind(_) => continue,
             };
             if let Some(text) = row[at].as_mut() {

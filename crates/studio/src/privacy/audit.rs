@@ -321,7 +321,7 @@ async fn unsealed(studio: &Studio) -> Result<Vec<String>, Failure> {
     let mut tx = studio.db.read().await?;
     for table in TABLES {
         for column in table.columns {
-            if !matches!(column.stored, Stored::Sealed | Stored::SealedByObject) {
+            if matches!(column.stored, Stored::Plain | Stored::Blind(_)) {
                 continue;
             }
             let (table, column) = (table.name, column.name);

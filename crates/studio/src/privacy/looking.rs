@@ -26,7 +26,7 @@ impl Purpose {
         match self {
             Self::Account | Self::Credits | Self::Support => &[Role::Support, Role::Operator],
             // Of the last one only the log of the program, on the machine itself.
-            Self::Mail | Self::Fairness | Self::Operation => &[Role::Operator],
+            Self::Mail | Self::Fairness | Self::Operation | Self::Billing => &[Role::Operator],
             Self::Rights
             | Self::Law
             | Self::Access
@@ -439,6 +439,7 @@ mod tests {
                     Purpose::Oversight,
                     Purpose::Disclosure,
                     Purpose::Breaches,
+                    Purpose::Billing,
                     Purpose::Support,
                 ],
             }

@@ -160,7 +160,10 @@ pub(super) fn span(ms: i64) -> String {
     const MINUTE: i64 = 60_000;
     const HOUR: i64 = 60 * MINUTE;
     const DAY: i64 = 24 * HOUR;
+    // As many days as so many years have at most, beginning at any of them.
+    let years = ms / DAY / 365;
     let (n, unit) = match ms {
+        DAY.. if years > 1 && ms == (years * 1_461 + 3) / 4 * DAY => (years, "year"),
         DAY.. if ms % DAY == 0 => (ms / DAY, "day"),
         HOUR.. if ms % HOUR == 0 => (ms / HOUR, "hour"),
         _ => (ms.div_euclid(MINUTE).max(1), "minute"),
@@ -176,6 +179,7 @@ pub const fn erased_in_words(erased: Erased) -> &'static str {
         Erased::Severed(_) => {
             "kept without anything that leads to the person, since the books must add up and the log must stay whole"
         }
+        Erased::Owed(_) => "kept without your name, since a law wants it kept",
         Erased::Proof => "kept, since it proves the erasure; it says nothing about the person",
         Erased::Afterwards => "deleted when the erasure is over",
         Erased::Untouched => "nobody's",
@@ -526,7 +530,9 @@ pub(crate) mod tests {
         let limits = retention::limits().filter(|(_, limit)| limit.ms > 0);
         for (table, limit) in limits.filter(|(table, _)| is_of_somebody(table)) {
             let hours = limit.ms / 3_600_000;
-            let words = if hours % 24 == 0 {
+            let words = if hours == 3_653 * 24 {
+                format!("for 10 years after {}", limit.after)
+            } else if hours % 24 == 0 {
                 format!("for {} days after {}", hours / 24, limit.after)
             } else {
                 format!("for {hours} hours after {}", limit.after)

@@ -69,6 +69,7 @@ impl Purpose {
             | Self::Oversight
             | Self::Support
             | Self::Disclosure
+            | Self::Billing
             | Self::Breaches => None,
         }
     }
@@ -118,6 +119,7 @@ impl Purpose {
             Self::Oversight => "oversight",
             Self::Disclosure => "disclosure",
             Self::Breaches => "breaches",
+            Self::Billing => "billing",
             Self::Support => "support",
         }
     }

@@ -5,6 +5,7 @@ mod backup;
 mod consent;
 mod erasure;
 mod holds;
+mod invoices;
 mod keys;
 mod leases;
 mod line;

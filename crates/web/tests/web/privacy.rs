@@ -94,6 +94,7 @@ pub(crate) async fn texts(studio: &Studio) -> Vec<(&'static str, &'static str, V
                         let whose = whose.map(|id| id.parse().expect("an id"));
                         Some(studio.keys.of_whom(whose).await.expect("a key"))
                     }
+                    Stored::SealedByHouse => Some(studio.keys.nobody()),
                     Stored::SealedByObject => {
                         let keys = studio.keys.object(&row).await.expect("keys");
                         Some(keys.words().expect("a key"))

@@ -53,7 +53,7 @@ pub fn in_words(fields: &[String]) -> Vec<String> {
 
 /// By which a row is in a span of time or not, the first that a table has. What has none stands, and is
 /// handed out as it is.
-const TIMES: [&str; 12] = [
+const TIMES: [&str; 13] = [
     "created_ms",
     "received_ms",
     "asked_ms",
@@ -66,6 +66,7 @@ const TIMES: [&str; 12] = [
     "sent_ms",
     "found_ms",
     "confirmed_ms",
+    "issued_ms",
 ];
 
 /// The column that says when a row came to be.

@@ -77,8 +77,8 @@ fn fate(table: &Table, scope: Scope) -> Option<Fate> {
     match (table.erased, scope) {
         (Erased::Deleted, Scope::Account) => Some(Fate::Deleted),
         (Erased::Deleted, Scope::History) => is_history.then_some(Fate::Deleted),
-        (Erased::Severed(_), Scope::Account) => Some(Fate::Severed),
-        (Erased::Severed(_), Scope::History) => Some(Fate::Stays),
+        (Erased::Severed(_) | Erased::Owed(_), Scope::Account) => Some(Fate::Severed),
+        (Erased::Severed(_) | Erased::Owed(_), Scope::History) => Some(Fate::Stays),
         (Erased::Proof, _) => Some(Fate::Proof),
         (Erased::Untouched | Erased::Afterwards, _) => None,
     }

@@ -8,7 +8,7 @@ use super::plan::{Fate, Part};
 use super::scan::forms;
 use super::steps::{self, Halt, Work};
 use super::{State, Told, plan};
-use crate::privacy::inventory::Kept;
+use crate::privacy::inventory::{Basis, Erased, Kept, Table};
 use crate::privacy::notice::{erased_in_words, kept_in_words};
 use crate::privacy::{backup, canonical, log, recipients};
 use crate::{Failure, Studio};
@@ -164,8 +164,11 @@ fn stays(work: &Work, part: &Part) -> Value {
         .copied()
         .unwrap_or(part.rows);
     let table = plan::table(&part.table);
+    let owed = table.filter(|_| part.fate == Fate::Severed).and_then(owed);
     json!({
         "table": part.table,
+        "columns": owed.as_ref().map(|(columns, _)| columns),
+        "basis": owed.as_ref().map(|(_, law)| law),
         "what": part.heading(),
         "rows": rows,
         "reason": match part.fate {
@@ -178,6 +181,22 @@ fn stays(work: &Work, part: &Part) -> Value {
             (_, kept) => kept_in_words(kept),
         }),
     })
+}
+
+/// The columns that a law wants kept of a table, and that law.
+fn owed(table: &'static Table) -> Option<(Vec<&'static str>, Value)> {
+    let Erased::Owed(blanks) = table.erased else {
+        return None;
+    };
+    let is_blank = |name: &str| blanks.iter().any(|(column, _)| *column == name);
+    let columns = table.columns.iter().map(|column| column.name);
+    let law = match table.purposes.first()?.basis() {
+        Basis::LegalObligation(cited) => {
+            json!({ "law": cited.law, "article": cited.article, "asks": cited.asks })
+        }
+        _ => Value::Null,
+    };
+    Some((columns.filter(|name| !is_blank(name)).collect(), law))
 }
 
 fn search(found: &super::scan::Found) -> Value {

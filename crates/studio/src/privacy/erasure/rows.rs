@@ -26,7 +26,7 @@ pub(super) async fn delete(studio: &Studio, work: &mut Work) -> Result<(), Halt>
             Erased::Deleted if table.name != PERSON && work.plan.deletes(table.name) => {
                 while delete_some(studio, work, table).await? {}
             }
-            Erased::Severed(blanks) if work.plan.scope == Scope::Account => {
+            Erased::Severed(blanks) | Erased::Owed(blanks) if work.plan.scope == Scope::Account => {
                 while sever_some(studio, work, table, blanks).await? {}
             }
             _ => {}

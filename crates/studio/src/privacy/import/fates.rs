@@ -51,6 +51,7 @@ const FATES: &[(&str, Fate)] = &[
     ("balance", MONEY),
     ("entry", MONEY),
     ("credit_grant", MONEY),
+    ("invoice", MONEY),
     ("hold", MONEY),
     ("hold_part", MONEY),
     ("key_spending", MONEY),

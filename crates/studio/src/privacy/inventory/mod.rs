@@ -4,6 +4,7 @@
 mod affairs;
 mod authorities;
 mod basis;
+mod billing;
 mod choices;
 mod elsewhere;
 mod forgetting;
@@ -19,6 +20,7 @@ mod tables;
 mod taking;
 
 pub use basis::{Basis, Citation};
+pub use billing::INVOICES_KEPT_MS;
 pub use elsewhere::{ELSEWHERE, LOG_KEPT_MS};
 pub use glossary::PARTIES;
 pub use key_store::KEY_TABLES;
@@ -73,6 +75,8 @@ pub enum Stored {
     Sealed,
     /// Encrypted under the key of the order that the row is.
     SealedByObject,
+    /// Encrypted under a key of the house, since a law wants it readable when its person is gone.
+    SealedByHouse,
     /// A keyed hash of this kind: it can be looked up, and not be guessed.
     Blind(&'static str),
 }
@@ -84,12 +88,19 @@ impl Stored {
             Self::Plain => "as it is",
             Self::Sealed => "encrypted under the person's key",
             Self::SealedByObject => "encrypted under the order's key",
+            Self::SealedByHouse => "encrypted under the house's key",
             Self::Blind(_) => "as a keyed hash",
         }
     }
 }
 
 impl Column {
+    /// Under the house's key it can be read for as long as it is there.
+    const fn sealed_by_house(mut self) -> Self {
+        self.stored = Stored::SealedByHouse;
+        self
+    }
+
     /// Only under its person's key it can be read.
     const fn sealed(mut self) -> Self {
         self.stored = Stored::Sealed;
@@ -333,6 +344,9 @@ pub enum Erased {
     /// Stays without anything that leads to the person, since the books must add up: these columns
     /// get what stands beside them, in SQL.
     Severed(&'static [(&'static str, &'static str)]),
+    /// Stays because a law wants it kept, the one that the table's first purpose cites; these columns get what
+    /// stands beside them, in SQL.
+    Owed(&'static [(&'static str, &'static str)]),
     /// Stays as it is: it proves the erasure, and says nothing about the person.
     Proof,
     /// Goes when the erasure is over that it serves.

@@ -30,10 +30,11 @@ pub enum Purpose {
     Support,
     Disclosure,
     Breaches,
+    Billing,
 }
 
 impl Purpose {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Drawing,
         Self::Account,
         Self::Credits,
@@ -59,6 +60,7 @@ impl Purpose {
         Self::Support,
         Self::Disclosure,
         Self::Breaches,
+        Self::Billing,
     ];
 
     /// After "to".
@@ -94,6 +96,7 @@ impl Purpose {
                 "hand out what a law or an order wants handed out, and show that it was no more"
             }
             Self::Breaches => "find whom a breach concerns, and tell them",
+            Self::Billing => "keep of invoices what tax law wants kept",
         }
     }
 
@@ -149,6 +152,11 @@ impl Purpose {
                 article: "Art. 5(2), 6(1)(c) and (d) and 10",
                 asks: "what an authority may ask for is handed out to it and no more, and that this was so can be shown",
             }),
+            Self::Billing => Basis::LegalObligation(Citation {
+                law: "tax law; in the European Union Directive 2006/112/EC",
+                article: "Art. 244, 247 and 369k",
+                asks: "invoices are kept, for up to ten years from the end of their year, also of who is gone",
+            }),
             Self::Breaches => Basis::LegalObligation(Citation {
                 law: "GDPR",
                 article: "Art. 33 and 34",
@@ -184,9 +192,12 @@ impl Purpose {
             Self::Operation => "dpv:TechnicalServiceProvision",
             Self::AgeGate => "dpv:AgeVerification",
             Self::Erasure | Self::Access | Self::Rights => "dpv:RightsFulfilment",
-            Self::Law | Self::Consents | Self::Oversight | Self::Disclosure | Self::Breaches => {
-                "dpv:LegalCompliance"
-            }
+            Self::Law
+            | Self::Consents
+            | Self::Oversight
+            | Self::Disclosure
+            | Self::Breaches
+            | Self::Billing => "dpv:LegalCompliance",
             Self::Preferences => "dpv:UserInterfacePersonalisation",
             Self::News => "dpv:DirectMarketing",
             Self::Personalisation => "dpv:ServicePersonalisation",

@@ -550,6 +550,7 @@ pub const TABLES: &[Table] = &[
             used("payload", "what the log says of it", Behavior).sealed(),
         ],
     },
+    super::billing::INVOICE,
     affairs::LOG_NODE,
     affairs::LOG_HEAD,
     affairs::LOG_CHECKPOINT,

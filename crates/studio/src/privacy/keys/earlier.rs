@@ -255,6 +255,7 @@ async fn stored(
             let whose = row.person.as_deref().map(person).transpose()?;
             studio.keys.of_whom(whose).await?
         }
+        Stored::SealedByHouse => studio.keys.nobody(),
         Stored::SealedByObject => match objects.get(&row.key) {
             Some(keys) => keys.words()?,
             None => return Ok(None),

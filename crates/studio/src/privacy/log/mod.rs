@@ -63,6 +63,7 @@ pub enum Kind {
     LearnedFrom,
     LearningRefused,
     HandedOver,
+    InvoiceRecorded,
     InventoryChanged,
     KeysRotated,
     BackupMade,
@@ -94,7 +95,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::SignedIn,
         Self::RoleChanged,
         Self::CreditsGiven,
@@ -119,6 +120,7 @@ impl Kind {
         Self::LearnedFrom,
         Self::LearningRefused,
         Self::HandedOver,
+        Self::InvoiceRecorded,
         Self::InventoryChanged,
         Self::KeysRotated,
         Self::BackupMade,
@@ -175,6 +177,7 @@ impl Kind {
             Self::LearnedFrom => "learned_from",
             Self::LearningRefused => "learning_refused",
             Self::HandedOver => "handed_over",
+            Self::InvoiceRecorded => "invoice_recorded",
             Self::InventoryChanged => "inventory_changed",
             Self::KeysRotated => "keys_rotated",
             Self::BackupMade => "backup_made",
@@ -234,6 +237,7 @@ impl Kind {
                 "A picture was asked for to let models learn from it, and was not given"
             }
             Self::HandedOver => "The house went to somebody else, as it was announced",
+            Self::InvoiceRecorded => "An invoice was entered",
             Self::InventoryChanged => "What is collected changed",
             Self::KeysRotated => "The key-encryption key was changed",
             Self::BackupMade => "A backup was made",

@@ -114,6 +114,7 @@ fn why(part: &Part) -> String {
         match table.erased {
             Erased::Severed(_) if table.kept == Kept::Books => words.books_stay.clone(),
             Erased::Severed(_) => words.log_stays.clone(),
+            Erased::Owed(_) => words.invoices_stay.fill(&kept_in_words(table.kept)),
             _ => words.receipts_stay.fill(&kept_in_words(table.kept)),
         }
     })

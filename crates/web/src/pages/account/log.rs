@@ -58,6 +58,7 @@ impl LogPage {
                 .log_learned
                 .fill_two(&number("pictures"), &text("set")),
             Kind::HandedOver => words.log_handed.fill(&text("to")),
+            Kind::InvoiceRecorded => words.log_invoice.fill(&text("number")),
             Kind::ConsentWithdrawn if text("means") == "house" => words.log_taken_down.clone(),
             Kind::ErasureBegun
             | Kind::ErasureEnded

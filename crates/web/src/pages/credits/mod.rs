@@ -16,6 +16,7 @@ use domain::credits::Credits;
 use domain::ids::EntryId;
 use domain::model::ModelCard;
 use studio::credits::grants::{self, Grant};
+use studio::credits::invoices::{self, Invoice};
 use studio::credits::ledger::Kind;
 use studio::credits::statement::{self, Line, What};
 use studio::credits::{Operation, PriceList};
@@ -53,6 +54,7 @@ struct CreditsPage {
     grants: Vec<Grant>,
     tariffs: Vec<Tariff>,
     lines: Vec<Line>,
+    invoices: Vec<Invoice>,
     older: Option<EntryId>,
     is_newest: bool,
 }
@@ -192,6 +194,7 @@ async fn show(
         tariffs: cards.iter().map(|card| tariff(t, card, &prices)).collect(),
         purse,
         lines: page.items,
+        invoices: invoices::of(&studio, person).await?,
         older: page.next,
         is_newest: before.is_none(),
     }))

@@ -58,7 +58,7 @@ pub(super) async fn search(
         let keeps = declared.is_some_and(|table| {
             matches!(
                 table.erased,
-                Erased::Severed(_) | Erased::Proof | Erased::Afterwards
+                Erased::Severed(_) | Erased::Owed(_) | Erased::Proof | Erased::Afterwards
             )
         });
         let needles = if keeps { unkept } else { everything };
