@@ -6,6 +6,8 @@
 //! behaves as the original, and every test that is named here must pass; with it, that one must fail.
 
 mod authorities;
+mod billing;
+mod billing;
 mod coming;
 mod help;
 mod list;
@@ -43,6 +45,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
     let lists = [
         list::MUTANTS,
         coming::COMING,
+        billing::MUTANTS,
         staff::MUTANTS,
         told::TOLD,
         help::MUTANTS,
