@@ -7,7 +7,6 @@
 
 mod authorities;
 mod billing;
-mod billing;
 mod coming;
 mod help;
 mod list;
