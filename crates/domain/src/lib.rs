@@ -8,6 +8,7 @@ pub mod clock;
 pub mod controller;
 pub mod credits;
 pub mod ids;
+pub mod language;
 pub mod model;
 pub mod painter;
 pub mod personal;

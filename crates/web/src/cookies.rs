@@ -1,13 +1,14 @@
-//! The cookies of this program, all only for who signs up or in: the session, the browser's token by which
+//! The cookies of this program. For who signs up or in: the session, the browser's token by which
 //! it is known again, for some minutes the one of who signs in with a passkey, so that nobody
-//! else can use the answer, and until the browser is closed the one of who asked for an account. There is no other cookie, and nothing else is stored in a browser.
+//! else can use the answer, and until the browser is closed the one of who asked for an account. For who
+//! pressed the button of a language: that language. There is no other cookie, and nothing else is stored in a browser.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use studio::accounts::device::KNOWN_FOR_MS;
 use studio::accounts::passkey::ANSWER_WITHIN_MS;
 use studio::accounts::session::ABSOLUTE_END_MS;
 use studio::privacy::fence;
-use studio::privacy::inventory::Medium;
+use studio::privacy::inventory::{CHOICE_LIVES_MS, Medium};
 
 use crate::Site;
 
@@ -18,6 +19,8 @@ pub(crate) enum Cookie {
     Passkey,
     /// Which answer the question for the age got.
     Door,
+    /// In which language pages are told, of who chose one.
+    Language,
 }
 
 impl Cookie {
@@ -32,6 +35,8 @@ impl Cookie {
             (Self::Passkey, false) => "pinhole-passkey",
             (Self::Door, true) => "__Host-pinhole-door",
             (Self::Door, false) => "pinhole-door",
+            (Self::Language, true) => "__Host-pinhole-language",
+            (Self::Language, false) => "pinhole-language",
         }
     }
 
@@ -42,6 +47,7 @@ impl Cookie {
             Self::Device => Some(KNOWN_FOR_MS / 1_000),
             Self::Passkey => Some(ANSWER_WITHIN_MS / 1_000),
             Self::Door => None,
+            Self::Language => Some(CHOICE_LIVES_MS / 1_000),
         }
     }
 }

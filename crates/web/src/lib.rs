@@ -12,6 +12,7 @@ mod assets;
 mod caller;
 mod cookies;
 mod guard;
+mod language;
 pub mod letters;
 mod pages;
 mod problem;

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 use domain::clock::Moment;
 use domain::credits::Credits as Amount;
+use domain::language::Language;
 use domain::prompt::Prompt;
 use serde::Deserialize;
 
@@ -29,6 +30,24 @@ const CATALOGUE: &str = concat!(
 
 static ENGLISH: LazyLock<Texts> =
     LazyLock::new(|| toml::from_str(CATALOGUE).expect("a test reads the same files"));
+
+/// What pages in German show. Whatever is missing here, only pages in English show.
+const GERMAN_CATALOGUE: &str = concat!(
+    include_str!("../texts/de.toml"),
+    include_str!("../texts/de-rights.toml"),
+);
+
+static GERMAN: LazyLock<Texts> = LazyLock::new(|| {
+    let read = |text| toml::from_str::<toml::Table>(text).expect("a test reads the same files");
+    let mut whole = read(CATALOGUE);
+    for (group, said) in read(GERMAN_CATALOGUE) {
+        match (whole.get_mut(&group), said) {
+            (Some(toml::Value::Table(group)), toml::Value::Table(said)) => group.extend(said),
+            (_, said) => drop(whole.insert(group, said)),
+        }
+    }
+    whole.try_into().expect("a test reads the same files")
+});
 
 /// A text with `{}` where something goes.
 #[derive(Debug, Deserialize)]
@@ -96,10 +115,13 @@ macro_rules! texts {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Texts {
+    /// Its code, for `lang`.
     pub(crate) language: String,
     months: Vec<String>,
     /// Between each three digits of a large number.
     thousands: String,
+    /// After the day of a month.
+    ordinal: String,
     pub(crate) frame: Frame,
     pub(crate) landing: Landing,
     time: Time,
@@ -417,8 +439,20 @@ pub(crate) struct LetterText {
 }
 
 impl Texts {
+    /// Those of the page that is answered; English ones elsewhere.
     pub(crate) fn get() -> &'static Self {
-        &ENGLISH
+        Self::of(crate::language::here())
+    }
+
+    pub(crate) fn of(language: Language) -> &'static Self {
+        match language {
+            Language::English => &ENGLISH,
+            Language::German => &GERMAN,
+        }
+    }
+
+    pub(crate) fn tongue(&self) -> Language {
+        Language::of_code(&self.language).unwrap_or_default()
     }
 
     /// `1,200 credits`
@@ -460,7 +494,7 @@ impl Texts {
 
     /// The last day before something ends.
     pub(crate) fn last_day(&self, end: Moment) -> String {
-        crate::when::day(end.plus_millis(-1), &self.months)
+        crate::when::day(end.plus_millis(-1), &self.months, &self.ordinal)
     }
 
     /// A length of time, rounded as people do.
@@ -502,7 +536,7 @@ impl Texts {
 
     /// The date and the time of day.
     pub(crate) fn exact(&self, moment: Moment) -> String {
-        crate::when::exact(moment, &self.months)
+        crate::when::exact(moment, &self.months, &self.ordinal)
     }
 
     /// Says kindly which words were left out; `None` where none were.
@@ -525,6 +559,39 @@ mod tests {
     fn the_catalogue_is_whole() {
         let texts: Texts = toml::from_str(CATALOGUE).expect("reads");
         assert_eq!(texts.months.len(), 12);
+        assert_eq!(Texts::of(Language::German).months.len(), 12);
+    }
+
+    /// Groups of which pages in German show a part.
+    const IN_PART: [&str; 9] = [
+        "about", "account", "credits", "door", "examples", "notices", "studio", "support", "trust",
+    ];
+
+    #[test]
+    fn promise_x_09_the_german_texts_say_what_the_english_ones_say() {
+        let read = |text| toml::from_str::<toml::Table>(text).expect("reads");
+        let (english, german) = (read(CATALOGUE), read(GERMAN_CATALOGUE));
+        for (group, said) in &german {
+            let Some(said) = said.as_table() else {
+                continue;
+            };
+            let whole = english[group].as_table().expect("a group");
+            for (name, words) in whole {
+                let Some(other) = said.get(name) else {
+                    assert!(
+                        IN_PART.contains(&group.as_str()),
+                        "[{group}] {name} has no German: add it below [{group}] in crates/web/texts/de*.toml"
+                    );
+                    continue;
+                };
+                let blanks = |value: &toml::Value| value.to_string().matches("{}").count();
+                assert_eq!(blanks(words), blanks(other), "[{group}] {name}: as many {{}}");
+                assert_eq!(words.as_table().map(toml::Table::len), other.as_table().map(toml::Table::len));
+            }
+            for name in said.keys() {
+                assert!(whole.contains_key(name), "[{group}] {name} is no English text any more");
+            }
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(crate) fn iso(moment: Moment) -> String {
 }
 
 /// `22 Nov 2026, 00:34 UTC`, for people.
-pub(crate) fn exact(moment: Moment, months: &[String]) -> String {
+pub(crate) fn exact(moment: Moment, months: &[String], ordinal: &str) -> String {
     let Civil {
         year,
         month,
@@ -26,16 +26,16 @@ pub(crate) fn exact(moment: Moment, months: &[String]) -> String {
         ..
     } = moment.civil();
     let month = months.get(month as usize - 1).map_or("", String::as_str);
-    format!("{day} {month} {year}, {hour:02}:{minute:02} UTC")
+    format!("{day}{ordinal} {month} {year}, {hour:02}:{minute:02} UTC")
 }
 
 /// `22 Nov 2026`
-pub(crate) fn day(moment: Moment, months: &[String]) -> String {
+pub(crate) fn day(moment: Moment, months: &[String], ordinal: &str) -> String {
     let Civil {
         year, month, day, ..
     } = moment.civil();
     let month = months.get(month as usize - 1).map_or("", String::as_str);
-    format!("{day} {month} {year}")
+    format!("{day}{ordinal} {month} {year}")
 }
 
 #[cfg(test)]

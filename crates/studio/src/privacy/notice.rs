@@ -97,7 +97,7 @@ pub fn chapters() -> Vec<Chapter> {
     for spot in ELSEWHERE {
         let (rank, heading, place) = match spot.medium {
             Medium::Files => (0, "Files", "files"),
-            Medium::Cookie => (1, "Cookies, for who signs in", "cookies"),
+            Medium::Cookie => (1, "Cookies", "cookies"),
             Medium::Letter => (2, "Letters by e-mail", "letters"),
             Medium::Log => (3, "The log", "log"),
             Medium::Memory => (4, "The program's memory", "memory"),

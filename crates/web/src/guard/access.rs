@@ -231,6 +231,7 @@ const TABLE: &[(&str, Method, Access, Operation)] = &[
     ("/pictures/{id}/favourite", POST, Session, Arrange),
     ("/pictures/{id}/delete", POST, Session, Erase),
     ("/pictures/{id}/consent", POST, Session, ExerciseRight),
+    ("/language", POST, Open, ShowPublic),
     ("/examples", GET, Public, ShowPublic),
     ("/examples/{id}", GET, Open, ShowPublic),
     ("/about", GET, Public, ShowPublic),

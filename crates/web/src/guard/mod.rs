@@ -11,6 +11,7 @@ mod headers;
 mod origin;
 mod panics;
 mod request_id;
+mod speaking;
 pub(crate) mod visits;
 
 use axum::Router;
@@ -30,6 +31,7 @@ pub(crate) fn around(routes: Router<Site>, site: &Site) -> Router<Site> {
         .layer(from_fn_with_state(site.clone(), origin::check))
         .layer(from_fn_with_state(site.clone(), visits::count))
         .layer(from_fn(panics::catch))
+        .layer(from_fn_with_state(site.clone(), speaking::speak))
         .layer(from_fn_with_state(site.clone(), cookies::sift))
         .layer(from_fn(headers::secure))
         .layer(from_fn_with_state(

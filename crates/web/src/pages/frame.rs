@@ -3,6 +3,7 @@
 use studio::accounts::{Known, Means};
 
 use crate::guard::Banner;
+use crate::language::{self, Tongue};
 use crate::texts::Texts;
 
 /// The frame of one page.
@@ -64,6 +65,16 @@ impl Frame {
     /// What is told above the page.
     pub(crate) fn banner(&self) -> Option<Banner> {
         Banner::here()
+    }
+
+    /// In which languages the page is told, where there are several.
+    pub(crate) fn tongues(&self) -> Vec<Tongue> {
+        language::tongues()
+    }
+
+    /// Where whoever chooses a language comes back to.
+    pub(crate) fn back(&self) -> String {
+        language::back()
     }
 
     pub(crate) fn links(&self, t: &'static Texts) -> Vec<Link> {

@@ -12,6 +12,7 @@ mod frame;
 mod glossary;
 mod job_card;
 mod landing;
+mod language;
 mod letters;
 mod news;
 mod passkeys;
@@ -126,6 +127,7 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/.well-known/gpc.json", get(news::control))
         .route("/news/confirm/{token}", get(news::ask).post(news::confirm))
         .route("/news/leave/{reference}", get(news::show).post(news::leave))
+        .route("/language", post(language::choose))
         .route("/letters", get(letters::list))
         .route("/desk/visits", get(visits::show))
         .merge(door::routes())

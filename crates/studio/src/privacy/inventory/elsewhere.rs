@@ -1,7 +1,7 @@
 //! What is about people and stands outside the database.
 
 use super::Category::{
-    AgeRange, Behavior, Content, Credentials, Device, Email, IpAddress, Picture, UniqueId,
+    AccountSettings, AgeRange, Behavior, Content, Credentials, Device, Email, IpAddress, Picture, UniqueId,
 };
 use super::{Category, Datum, Kept, Medium, Purpose, Source, Spot};
 use crate::accounts::{device, passkey, portrait, session};
@@ -14,6 +14,9 @@ const fn datum(what: &'static str, category: Category, source: Source) -> Datum 
         source,
     }
 }
+
+/// For how long a browser remembers what somebody chose for it.
+pub const CHOICE_LIVES_MS: i64 = 365 * 24 * 60 * 60 * 1_000;
 
 const fn cookie(name: &'static str, what: &'static str, kept: Kept) -> Spot {
     Spot {
@@ -111,6 +114,20 @@ pub const ELSEWHERE: &[Spot] = &[
         kept: Kept::With(
             "the browser is open, or until the account is made; after two days it means nothing",
         ),
+    },
+    Spot {
+        medium: Medium::Cookie,
+        name: "pinhole-language",
+        datum: datum(
+            "in which language pages are told, if you pressed its button",
+            AccountSettings,
+            Source::Person,
+        ),
+        purposes: &[Purpose::Preferences],
+        kept: Kept::For {
+            ms: CHOICE_LIVES_MS,
+            after: "you pressed it",
+        },
     },
     Spot {
         medium: Medium::Memory,

@@ -21,7 +21,7 @@ mod taking;
 
 pub use basis::{Basis, Citation};
 pub use billing::INVOICES_KEPT_MS;
-pub use elsewhere::{ELSEWHERE, LOG_KEPT_MS};
+pub use elsewhere::{CHOICE_LIVES_MS, ELSEWHERE, LOG_KEPT_MS};
 pub use glossary::PARTIES;
 pub use key_store::KEY_TABLES;
 pub use purposes::Purpose;
