@@ -1,6 +1,7 @@
 //! The privacy notice of a house that others reach: who answers for it, `pinhole privacy publish`, and
 //! whether this build may open.
 
+use domain::language::Language;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -91,8 +92,8 @@ impl Drafted {
     fn of(register: &Register, controller: &Controller) -> Self {
         Self {
             declaration: Declaration::of_this_build(register, Some(controller)),
-            text: notice::text(register),
-            page: web::notice_part(register, Some(controller)),
+            text: notice::text(Language::English, register),
+            page: web::notice_part(Language::English, register, Some(controller)),
         }
     }
 

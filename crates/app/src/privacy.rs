@@ -1,6 +1,7 @@
 //! `pinhole privacy`: what the program keeps of people, from its own declaration. It needs no data
 //! folder and no running program, but to publish a version of the notice and to sum up what is done here.
 
+use domain::language::Language;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -81,7 +82,7 @@ pub(crate) fn run(command: &PrivacyCommand, place: &Place) -> anyhow::Result<Exi
     let register = &place.recipients(&Said::default())?;
     let text = match command {
         PrivacyCommand::Notice { format } => match format {
-            Format::Txt => notice::text(register),
+            Format::Txt => notice::text(Language::English, register),
             Format::Html => web::privacy_notice(register),
             Format::Json => pretty(&web::privacy_inventory(register)),
             Format::Jsonld => pretty(&notice::json_ld(register)),
@@ -99,7 +100,7 @@ pub(crate) fn run(command: &PrivacyCommand, place: &Place) -> anyhow::Result<Exi
         },
         PrivacyCommand::Inventory => pretty(&web::privacy_inventory(register)),
         PrivacyCommand::Recipients { format } => match format {
-            ShortFormat::Txt => recipients::text(register),
+            ShortFormat::Txt => recipients::text(Language::English, register),
             ShortFormat::Json => pretty(&recipients::json(register)),
         },
         PrivacyCommand::Publish(args) => {

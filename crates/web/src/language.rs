@@ -114,7 +114,11 @@ mod tests {
         for (address, bare_address, language) in [
             ("/privacy", "/privacy", None),
             ("/privacy?lang=de", "/privacy", Some(Language::German)),
-            ("/privacy?country=no&lang=en", "/privacy?country=no", Some(Language::English)),
+            (
+                "/privacy?country=no&lang=en",
+                "/privacy?country=no",
+                Some(Language::English),
+            ),
             ("/privacy?lang=xx&a=1", "/privacy?a=1", None),
             ("/privacy?language=de", "/privacy?language=de", None),
         ] {

@@ -30,6 +30,7 @@ use axum::extract::FromRef;
 use axum::http::HeaderName;
 use domain::clock::Moment;
 use domain::controller::Controller;
+use domain::language::Language;
 use domain::recipient::Register;
 use serde_json::Value;
 use studio::Studio;
@@ -202,8 +203,12 @@ pub fn privacy_notice(register: &Register) -> String {
 
 /// The notice as a part of a page, which a version is published with.
 #[must_use]
-pub fn notice_part(register: &Register, controller: Option<&Controller>) -> String {
-    pages::notice_part(register, controller)
+pub fn notice_part(
+    language: Language,
+    register: &Register,
+    controller: Option<&Controller>,
+) -> String {
+    pages::notice_part(language, register, controller)
 }
 
 /// Everything that is kept of people and everybody who gets something of it, for programs.

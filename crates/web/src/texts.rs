@@ -14,6 +14,7 @@ use domain::credits::Credits as Amount;
 use domain::language::Language;
 use domain::prompt::Prompt;
 use serde::Deserialize;
+use studio::privacy::wording;
 
 const CATALOGUE: &str = concat!(
     include_str!("../texts/en.toml"),
@@ -321,7 +322,7 @@ texts! {
     Objections {
         String: title lead interest outweighs instead why why_hint do_object withdraw gpc basis at_once
             holds;
-        Pattern: since weighed;
+        Pattern: since weighed heading;
     }
     Authorities {
         String: title lead country choose show other time;
@@ -455,6 +456,11 @@ impl Texts {
         Language::of_code(&self.language).unwrap_or_default()
     }
 
+    /// What the program says of people's data, in the language of these texts.
+    pub(crate) fn say<'a>(&self, words: &'a str) -> &'a str {
+        wording::say(self.tongue(), words)
+    }
+
     /// `1,200 credits`
     pub(crate) fn credits(&self, credits: impl Borrow<Amount>) -> String {
         let credits = *credits.borrow();
@@ -585,11 +591,21 @@ mod tests {
                     continue;
                 };
                 let blanks = |value: &toml::Value| value.to_string().matches("{}").count();
-                assert_eq!(blanks(words), blanks(other), "[{group}] {name}: as many {{}}");
-                assert_eq!(words.as_table().map(toml::Table::len), other.as_table().map(toml::Table::len));
+                assert_eq!(
+                    blanks(words),
+                    blanks(other),
+                    "[{group}] {name}: as many {{}}"
+                );
+                assert_eq!(
+                    words.as_table().map(toml::Table::len),
+                    other.as_table().map(toml::Table::len)
+                );
             }
             for name in said.keys() {
-                assert!(whole.contains_key(name), "[{group}] {name} is no English text any more");
+                assert!(
+                    whole.contains_key(name),
+                    "[{group}] {name} is no English text any more"
+                );
             }
         }
     }

@@ -2,6 +2,7 @@
 //! inventory; what could go wrong, and which promises stand against it, with the tests that hold them.
 //! What only the controller knows is left open, and said so.
 
+use domain::language::Language;
 use domain::recipient::Register;
 use serde_json::{Value, json};
 
@@ -139,7 +140,7 @@ impl Risk {
             let mut data = chapter.data.iter();
             data.any(|(_, datum)| self.hits.contains(&datum.category))
         };
-        let chapters = notice::chapters().into_iter().filter(hit);
+        let chapters = notice::chapters(Language::English).into_iter().filter(hit);
         let mut headings: Vec<String> = chapters.map(|chapter| chapter.heading).collect();
         headings.dedup();
         headings
@@ -172,7 +173,7 @@ pub fn text(register: &Register) -> String {
             text += &format!("  {what}: kept {kept}\n");
         }
     }
-    text += &recipients::text(register);
+    text += &recipients::text(Language::English, register);
     text += "\n2. RISKS TO PEOPLE, AND WHAT STANDS AGAINST THEM\n";
     for risk in RISKS {
         text += &format!("\n{}\n  {}\n", risk.name, risk.what);
@@ -312,7 +313,7 @@ mod tests {
         }
         // Every kind of thing that is kept is at some risk.
         let hit: BTreeSet<Category> = RISKS.iter().flat_map(|risk| risk.hits).copied().collect();
-        for chapter in notice::chapters() {
+        for chapter in notice::chapters(Language::English) {
             for (name, datum) in chapter.data {
                 assert!(hit.contains(&datum.category), "{}.{name}", chapter.place);
             }

@@ -4,6 +4,7 @@
 //! Architecture invariant: what is sealed of others is opened for staff with what [`look`] gives, and it
 //! gives nothing before each person concerned has their leaf, in the transaction that reads.
 
+use domain::language::Language;
 use std::collections::{BTreeMap, BTreeSet};
 
 use db::Tx;
@@ -15,6 +16,7 @@ use super::duty;
 use super::inventory::{Category, Holds, Purpose, TABLES};
 use super::keys::{KeyError, Place, Reading};
 use super::log::{self, Event, Kind};
+use super::wording::say;
 use crate::accounts::{Known, Means};
 use crate::{Failure, Studio};
 
@@ -387,10 +389,11 @@ pub const fn role_in_words(role: Role) -> &'static str {
 
 /// `the support, operators`
 #[must_use]
-pub fn roles_in_words(roles: &[Role]) -> String {
-    let words: Vec<&str> = roles.iter().map(|role| role_in_words(*role)).collect();
+pub fn roles_in_words(language: Language, roles: &[Role]) -> String {
+    let roles = roles.iter().map(|role| say(language, role_in_words(*role)));
+    let words: Vec<&str> = roles.collect();
     match words.is_empty() {
-        true => "nobody of us".to_owned(),
+        true => say(language, "nobody of us").to_owned(),
         false => words.join(", "),
     }
 }

@@ -3,6 +3,8 @@
 
 pub mod inventory;
 
+pub mod wording;
+
 pub mod keys;
 
 pub(crate) mod canonical;

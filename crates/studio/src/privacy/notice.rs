@@ -3,8 +3,11 @@
 
 mod rules;
 
+pub(super) use rules::purpose_text;
+
 use std::collections::BTreeMap;
 
+use domain::language::Language;
 use domain::recipient::Register;
 use serde_json::{Value, json};
 
@@ -13,6 +16,7 @@ use super::inventory::{
     self, Citation, Datum, ELSEWHERE, Erased, Holds, KEY_TABLES, Kept, Medium, Of, Purpose, Source,
     TABLES,
 };
+use super::wording::{fill, say};
 use super::{recipients, retention};
 use crate::accounts::idle;
 use crate::letters;
@@ -20,6 +24,8 @@ use crate::letters;
 /// One thing that is kept, such as an order, with everything about it.
 #[derive(Clone, Debug)]
 pub struct Chapter {
+    /// In which its words are.
+    pub language: Language,
     pub heading: String,
     /// Where it is kept, for who looks after it.
     pub place: &'static str,
@@ -70,23 +76,28 @@ impl Chapter {
             Source::Operator,
         ];
         all.into_iter()
-            .filter_map(|source| Some((source.words(), self.from(source)?)))
+            .filter_map(|source| Some((say(self.language, source.words()), self.from(source)?)))
             .collect()
     }
 }
 
 /// Everything that is kept of a person, in the order of the inventory.
 #[must_use]
-pub fn chapters() -> Vec<Chapter> {
+pub fn chapters(language: Language) -> Vec<Chapter> {
+    let told = |(name, datum): (&'static str, Datum)| {
+        let what = say(language, datum.what);
+        (name, Datum { what, ..datum })
+    };
     let tables = TABLES
         .iter()
         .chain(KEY_TABLES)
         .filter(|table| table.of != Of::Nobody);
     let mut chapters: Vec<Chapter> = tables
         .map(|table| Chapter {
-            heading: table.row.to_owned(),
+            language,
+            heading: say(language, table.row).to_owned(),
             place: table.name,
-            data: table.data().collect(),
+            data: table.data().map(told).collect(),
             purposes: table.purposes,
             kept: table.kept,
             erased: Some(table.erased),
@@ -102,18 +113,19 @@ pub fn chapters() -> Vec<Chapter> {
             Medium::Log => (3, "The log", "log"),
             Medium::Memory => (4, "The program's memory", "memory"),
         };
-        let kept = kept_in_words(spot.kept);
+        let kept = kept_in_words(Language::English, spot.kept);
         let chapter = media
             .entry((rank, kept, spot.purposes))
             .or_insert_with(|| Chapter {
-                heading: heading.to_owned(),
+                language,
+                heading: say(language, heading).to_owned(),
                 place,
                 data: Vec::new(),
                 purposes: spot.purposes,
                 kept: spot.kept,
                 erased: None,
             });
-        chapter.data.push((spot.name, spot.datum));
+        chapter.data.push(told((spot.name, spot.datum)));
     }
     chapters.extend(media.into_values());
     chapters
@@ -121,55 +133,54 @@ pub fn chapters() -> Vec<Chapter> {
 
 /// `for 90 days after you signed in`
 #[must_use]
-pub fn kept_in_words(kept: Kept) -> String {
+pub fn kept_in_words(language: Language, kept: Kept) -> String {
+    let say = |words| say(language, words).to_owned();
+    let fill = |pattern, with: &[&str]| fill(language, pattern, with);
     match kept {
-        Kept::UntilDeleted => "until you delete it".to_owned(),
-        Kept::Chosen => {
-            "until you delete it, or until the time is over that you chose for it".to_owned()
-        }
-        Kept::Account => {
-            let span = span(idle::ENDS_AFTER_MS);
-            format!("as long as you have the account, which ends when it was not used for {span}")
-        }
-        Kept::With(what) => format!("as long as {what}"),
-        Kept::For { ms, after } => format!("for {} after {after}", span(ms)),
+        Kept::UntilDeleted => say("until you delete it"),
+        Kept::Chosen => say("until you delete it, or until the time is over that you chose for it"),
+        Kept::Account => fill(
+            "as long as you have the account, which ends when it was not used for {}",
+            &[&span(language, idle::ENDS_AFTER_MS)],
+        ),
+        Kept::With(what) => fill("as long as {}", &[&say(what)]),
+        Kept::For { ms, after } => fill("for {} after {}", &[&span(language, ms), &say(after)]),
         Kept::Until(limits) => {
             let each: Vec<String> = limits
                 .iter()
                 .map(|limit| match limit.ms {
-                    0 => format!("until {}", limit.after),
-                    ms => format!("for {} after {}", span(ms), limit.after),
+                    0 => fill("until {}", &[&say(limit.after)]),
+                    ms => fill("for {} after {}", &[&span(language, ms), &say(limit.after)]),
                 })
                 .collect();
-            each.join(", or ")
-                + if limits.len() > 1 {
-                    ", whichever is earlier"
-                } else {
-                    ""
-                }
+            let first = match limits.len() {
+                0 | 1 => String::new(),
+                _ => say(", whichever is earlier"),
+            };
+            each.join(&say(", or ")) + &first
         }
-        Kept::Books => {
-            "as long as the books are kept; they hold no words and no pictures".to_owned()
-        }
-        Kept::Run => "until the program is restarted, in memory alone".to_owned(),
+        Kept::Books => say("as long as the books are kept; they hold no words and no pictures"),
+        Kept::Run => say("until the program is restarted, in memory alone"),
     }
 }
 
 /// `90 days`
-pub(super) fn span(ms: i64) -> String {
+pub(super) fn span(language: Language, ms: i64) -> String {
     const MINUTE: i64 = 60_000;
     const HOUR: i64 = 60 * MINUTE;
     const DAY: i64 = 24 * HOUR;
     // As many days as so many years have at most, beginning at any of them.
     let years = ms / DAY / 365;
-    let (n, unit) = match ms {
-        DAY.. if years > 1 && ms == (years * 1_461 + 3) / 4 * DAY => (years, "year"),
-        DAY.. if ms % DAY == 0 => (ms / DAY, "day"),
-        HOUR.. if ms % HOUR == 0 => (ms / HOUR, "hour"),
-        _ => (ms.div_euclid(MINUTE).max(1), "minute"),
+    let (n, one, many) = match ms {
+        DAY.. if years > 1 && ms == (years * 1_461 + 3) / 4 * DAY => {
+            (years, "{} year", "{} years")
+        }
+        DAY.. if ms % DAY == 0 => (ms / DAY, "{} day", "{} days"),
+        HOUR.. if ms % HOUR == 0 => (ms / HOUR, "{} hour", "{} hours"),
+        _ => (ms.div_euclid(MINUTE).max(1), "{} minute", "{} minutes"),
     };
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{n} {unit}{plural}")
+    let pattern = if n == 1 { one } else { many };
+    fill(language, pattern, &[&n.to_string()])
 }
 
 #[must_use]
@@ -188,30 +199,32 @@ pub const fn erased_in_words(erased: Erased) -> &'static str {
 
 /// The notice as plain text, for `less` and for the printer.
 #[must_use]
-pub fn text(register: &Register) -> String {
-    let mut text = String::from(
+pub fn text(language: Language, register: &Register) -> String {
+    let fill = |pattern, with: &[&str]| fill(language, pattern, with);
+    let mut text = fill(
         "WHAT THIS SERVICE KEEPS OF YOU\n\nMade from the same declaration as the program that keeps it.\n",
+        &[],
     );
-    for chapter in chapters() {
+    for chapter in chapters(language) {
         text += &format!("\n{}\n", chapter.heading);
         for (source, data) in chapter.sources() {
-            text += &format!("  from {source}: {data}\n");
+            text += &fill("  from {}: {}\n", &[source, &data]);
         }
         for purpose in chapter.purposes {
-            text += &format!("  to {} ({})", purpose.words(), purpose.basis().words());
+            text += &rules::purpose_text(language, *purpose);
             if let Some(data) = chapter.serving(*purpose) {
                 text += &format!(": {data}");
             }
             text += "\n";
         }
-        text += &format!("  kept {}\n", kept_in_words(chapter.kept));
+        text += &fill("  kept {}\n", &[&kept_in_words(language, chapter.kept)]);
     }
-    text + &recipients::text(register)
-        + &rules::by_right_text()
-        + &rules::obliged_text(register)
-        + &rules::readers_text()
-        + &rules::weighed_text()
-        + &rules::authorities_text()
+    text + &recipients::text(language, register)
+        + &rules::by_right_text(language)
+        + &rules::obliged_text(language)
+        + &rules::readers_text(language)
+        + &rules::weighed_text(language)
+        + &rules::authorities_text(language)
 }
 
 /// Every entry of the inventory, for programs.
@@ -223,7 +236,7 @@ pub fn inventory_json() -> Value {
             .map(|purpose| json!({ "purpose": purpose.words(), "legal_basis": purpose.basis().words() }))
             .collect()
     };
-    let entries: Vec<Value> = chapters()
+    let entries: Vec<Value> = chapters(Language::English)
         .iter()
         .flat_map(|chapter| {
             chapter.data.iter().map(|(name, datum)| {
@@ -235,7 +248,7 @@ pub fn inventory_json() -> Value {
                     "purposes": purposes(
                         inventory::of_column(chapter.place, name).unwrap_or(chapter.purposes),
                     ),
-                    "kept": kept_in_words(chapter.kept),
+                    "kept": kept_in_words(Language::English, chapter.kept),
                     "on_erasure": chapter.erased.map(erased_in_words),
                 })
             })
@@ -277,7 +290,7 @@ fn is_of_somebody(table: &str) -> bool {
 /// The same in the Data Privacy Vocabulary (W3C, DPV 2), as JSON-LD.
 #[must_use]
 pub fn json_ld(register: &Register) -> Value {
-    let mut handlings: Vec<Value> = chapters()
+    let mut handlings: Vec<Value> = chapters(Language::English)
         .iter()
         .map(|chapter| {
             let mut data: Vec<&str> = chapter
@@ -313,7 +326,7 @@ pub fn json_ld(register: &Register) -> Value {
                 "dpv:hasLegalBasis": ids(bases),
                 "dpv:hasStorageCondition": {
                     "@type": "dpv:StorageDuration",
-                    "dct:description": kept_in_words(chapter.kept),
+                    "dct:description": kept_in_words(Language::English, chapter.kept),
                 },
             })
         })
@@ -333,7 +346,7 @@ pub fn json_ld(register: &Register) -> Value {
 /// The record of processing activities (Art. 30 GDPR), purpose by purpose.
 #[must_use]
 pub fn record(register: &Register) -> Vec<Activity> {
-    let chapters = chapters();
+    let chapters = chapters(Language::English);
     let activity = |purpose: Purpose| {
         let concerned: Vec<&Chapter> = chapters
             .iter()
@@ -346,9 +359,12 @@ pub fn record(register: &Register) -> Vec<Activity> {
             .collect();
         categories.sort_unstable();
         categories.dedup();
-        let limits = concerned
-            .iter()
-            .map(|chapter| (chapter.heading.clone(), kept_in_words(chapter.kept)));
+        let limits = concerned.iter().map(|chapter| {
+            (
+                chapter.heading.clone(),
+                kept_in_words(Language::English, chapter.kept),
+            )
+        });
         Activity {
             purpose,
             categories,
@@ -402,7 +418,7 @@ pub fn record_text(register: &Register) -> String {
             text += &format!("  {what}: kept {kept}\n");
         }
     }
-    text + &recipients::text(register)
+    text + &recipients::text(Language::English, register)
 }
 
 /// For spreadsheets (RFC 4180): a line for each thing that an activity uses.
@@ -491,13 +507,13 @@ pub(crate) mod tests {
             (3 * 3_600_000, "3 hours"),
             (90 * 86_400_000, "90 days"),
         ] {
-            assert_eq!(span(ms), words);
+            assert_eq!(span(Language::English, ms), words);
         }
     }
 
     #[test]
     fn promise_x_04_the_record_names_every_purpose_with_its_limits() {
-        for chapter in chapters() {
+        for chapter in chapters(Language::English) {
             assert!(!chapter.data.is_empty(), "{}", chapter.heading);
             assert!(!chapter.purposes.is_empty(), "{}", chapter.heading);
         }
@@ -514,7 +530,7 @@ pub(crate) mod tests {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/notice.txt");
         let written = std::fs::read_to_string(file).unwrap_or_default();
         assert!(
-            written == text(&usual()),
+            written == text(Language::English, &usual()),
             "docs/notice.txt is another: pinhole privacy notice > docs/notice.txt"
         );
     }
@@ -523,7 +539,7 @@ pub(crate) mod tests {
     #[test]
     fn promise_gov_02_a_time_is_the_same_in_the_sweep_the_notice_and_the_record() {
         let register = usual();
-        let (text, record) = (text(&register), record_text(&register));
+        let (text, record) = (text(Language::English, &register), record_text(&register));
         let (csv, json) = (record_csv(&register), record_json(&register).to_string());
         let inventory = inventory_json();
         let mut seen = 0;
@@ -553,6 +569,9 @@ pub(crate) mod tests {
     #[test]
     fn the_length_of_a_session_is_the_one_by_which_it_ends() {
         let days = crate::accounts::session::ABSOLUTE_END_MS / 86_400_000;
-        assert!(text(&usual()).contains(&format!("for {days} days after you signed in")));
+        assert!(
+            text(Language::English, &usual())
+                .contains(&format!("for {days} days after you signed in"))
+        );
     }
 }

@@ -6,13 +6,15 @@ mod stated;
 
 use db::on;
 use domain::ids::PersonId;
+use domain::language::Language;
 use domain::recipient::{Recipient, Register, Role, Stated};
 use serde_json::{Value, json};
 
 pub use stated::{BadRegister, Settings, register};
 
 use super::inventory::{Category, Datum, ELSEWHERE, Medium, Purpose, TABLES};
-use super::notice::span;
+use super::notice::{purpose_text, span};
+use super::wording::{fill, say};
 use crate::letters;
 use crate::{Failure, Studio};
 
@@ -132,16 +134,18 @@ impl Declared {
 
     /// What it gets, in words.
     #[must_use]
-    pub fn gets_in_words(self) -> String {
+    pub fn gets_in_words(self, language: Language) -> String {
+        let say = |words| say(language, words);
         match self.gets {
             Gets::Letters => {
-                let words: Vec<&str> = self.data().iter().map(|(_, datum, _)| datum.what).collect();
+                let data = self.data().into_iter();
+                let words: Vec<&str> = data.map(|(_, datum, _)| say(datum.what)).collect();
                 words.join("; ")
             }
             Gets::Rows => {
-                "every row; what tells of you is encrypted before it is sent there".to_owned()
+                say("every row; what tells of you is encrypted before it is sent there").to_owned()
             }
-            Gets::Nothing => "nothing of anybody".to_owned(),
+            Gets::Nothing => say("nothing of anybody").to_owned(),
         }
     }
 
@@ -185,44 +189,53 @@ pub fn entries(register: &Register) -> Vec<Entry<'_>> {
 impl Entry<'_> {
     /// What is known of it, each with its heading; in the order in which it is read.
     #[must_use]
-    pub fn lines(&self) -> Vec<(&'static str, String)> {
+    pub fn lines(&self, language: Language) -> Vec<(&'static str, String)> {
+        let said = |words: &'static str| say(language, words).to_owned();
         let mut lines = vec![
-            ("is", self.declared.position.to_owned()),
-            ("is there to", self.declared.task.to_owned()),
-            ("gets", self.declared.gets_in_words()),
+            ("is", said(self.declared.position)),
+            ("is there to", said(self.declared.task)),
+            ("gets", self.declared.gets_in_words(language)),
         ];
-        let Some(recipient) = self.recipient else {
-            lines.push((
+        match self.recipient {
+            None => lines.push((
                 "in this house",
-                "there is none, and nothing goes there".into(),
-            ));
-            return lines;
-        };
+                said("there is none, and nothing goes there"),
+            )),
+            Some(recipient) => lines.extend(self.stated(language, recipient)),
+        }
+        let heading = |(heading, says)| (say(language, heading), says);
+        lines.into_iter().map(heading).collect()
+    }
+
+    /// What the operator said of it.
+    fn stated(&self, language: Language, recipient: &Recipient) -> Vec<(&'static str, String)> {
+        let fill = |pattern, with: &[&str]| fill(language, pattern, with);
         let stated = recipient.stated();
-        let or_not = |stated: Option<String>| stated.unwrap_or_else(|| NOT_STATED.to_owned());
-        let name = stated.name.as_ref();
-        lines.push((
+        let not_stated = say(language, NOT_STATED);
+        let or_not = |stated: Option<String>| stated.unwrap_or_else(|| not_stated.to_owned());
+        let host = recipient.host();
+        let mut lines = vec![(
             "in this house",
-            match name {
-                Some(name) => format!("{name}, {}", recipient.host()),
-                None => format!("{}; its name is {NOT_STATED}", recipient.host()),
+            match &stated.name {
+                Some(name) => format!("{name}, {host}"),
+                None => fill("{}; its name is {}", &[host, not_stated]),
             },
-        ));
+        )];
         if self.declared.gets == Gets::Nothing {
             return lines;
         }
         let contract = stated.contract.as_ref().map(|day| {
-            let hash = stated.contract_sha256.as_ref();
+            let (day, hash) = (day.to_string(), stated.contract_sha256.as_ref());
             hash.map_or_else(
-                || format!("of {day}"),
-                |hash| format!("of {day}, SHA-256 {hash}"),
+                || fill("of {}", &[&day]),
+                |hash| fill("of {}, SHA-256 {}", &[&day, &hash.to_string()]),
             )
         });
         let transfer = stated.transfer.map(|tool| {
-            let since = stated.transfer_since.as_ref();
+            let (tool, since) = (say(language, tool.words()), stated.transfer_since.as_ref());
             since.map_or_else(
-                || tool.words().to_owned(),
-                |day| format!("{}, since {day}", tool.words()),
+                || tool.to_owned(),
+                |day| fill("{}, since {}", &[tool, &day.to_string()]),
             )
         });
         lines.extend([
@@ -249,7 +262,7 @@ impl Entry<'_> {
             "who": self.declared.who,
             "position": self.declared.position,
             "task": self.declared.task,
-            "gets": self.declared.gets_in_words(),
+            "gets": self.declared.gets_in_words(Language::English),
             "fields": self.declared.fields(),
             "categories": categories.map(Category::key).collect::<Vec<_>>(),
             "purposes": purposes.map(Purpose::words).collect::<Vec<_>>(),
@@ -282,7 +295,7 @@ impl Entry<'_> {
             "@id": format!("urn:pinhole:recipient:{}", self.declared.role.name()),
             "@type": "dpv:DataProcessor",
             "dct:title": self.declared.who,
-            "dct:description": self.declared.gets_in_words(),
+            "dct:description": self.declared.gets_in_words(Language::English),
             "dpv:hasName": stated,
             "dpv:hasPersonalData": ids(categories.map(Category::dpv).collect()),
             "dpv:hasPurpose": ids(purposes.map(Purpose::dpv).collect()),
@@ -305,17 +318,17 @@ pub fn json(register: &Register) -> Value {
 }
 
 #[must_use]
-pub fn text(register: &Register) -> String {
-    let mut text = String::from(
-        "\nWHO ELSE GETS SOMETHING\n\nThe program can connect to these and to nobody else.\n",
-    );
+pub fn text(language: Language, register: &Register) -> String {
+    let heading =
+        "\nWHO ELSE GETS SOMETHING\n\nThe program can connect to these and to nobody else.\n";
+    let mut text = say(language, heading).to_owned();
     for entry in entries(register) {
-        text += &format!("\n{}\n", entry.declared.who);
-        for (heading, says) in entry.lines() {
+        text += &format!("\n{}\n", say(language, entry.declared.who));
+        for (heading, says) in entry.lines(language) {
             text += &format!("  {heading}: {says}\n");
         }
         for purpose in entry.declared.purposes() {
-            text += &format!("  to {} ({})\n", purpose.words(), purpose.basis().words());
+            text += &format!("{}\n", purpose_text(language, purpose));
         }
     }
     text
@@ -356,7 +369,7 @@ pub struct Used<'a> {
 pub fn used(register: &Register, letters: u64) -> Vec<Used<'_>> {
     let of = |entry: Entry<'_>| match entry.declared.gets {
         Gets::Letters => {
-            let span = span(letters::SENT_KEPT_MS);
+            let span = span(Language::English, letters::SENT_KEPT_MS);
             let many = if letters == 1 { "letter" } else { "letters" };
             Some(format!(
                 "It was given {letters} {many} to you in the last {span}, besides any from before you had an account; of earlier ones nothing is kept here."
@@ -425,7 +438,7 @@ mod tests {
             "#,
         )
         .expect("reads");
-        let text = text(&register);
+        let text = text(Language::English, &register);
         for expected in [
             "Example Post, mail.example.org",
             "country: DE",
@@ -451,7 +464,7 @@ mod tests {
         let named = "[mail]\nname = \"Example Post\"\n[database]\nname = \"Example Rows\"\n";
         let register = stated(named).expect("reads");
         let texts = [
-            notice::text(&register),
+            notice::text(Language::English, &register),
             notice::record_text(&register),
             notice::record_csv(&register),
             notice::record_json(&register).to_string(),

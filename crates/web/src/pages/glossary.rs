@@ -24,7 +24,8 @@ struct Word {
 }
 
 pub(super) async fn show(MaybeAsker(known): MaybeAsker) -> Response {
-    let chapters = notice::chapters();
+    let t = Texts::get();
+    let chapters = notice::chapters(t.tongue());
     let of = |category: Category| {
         let data = chapters.iter().flat_map(|chapter| &chapter.data);
         let mut what: Vec<&str> = data
@@ -40,7 +41,7 @@ pub(super) async fn show(MaybeAsker(known): MaybeAsker) -> Response {
     };
     let words = Category::ALL.into_iter().map(of);
     ok(&GlossaryPage {
-        t: Texts::get(),
+        t,
         frame: Frame::of(known.as_ref(), "privacy"),
         words: words.filter(|word| !word.data.is_empty()).collect(),
     })

@@ -32,11 +32,13 @@ mod witness;
 
 use ::studio::Failure;
 use ::studio::privacy::inventory::Purpose;
+use ::studio::privacy::wording;
 use askama::Template;
 use axum::Router;
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use domain::language::Language;
 
 use crate::Site;
 use crate::problem::{Asks, Problem};
@@ -202,9 +204,19 @@ pub(crate) fn problem(problem: Problem) -> Response {
     if let Some(asks) = problem.asks {
         return desk::ask_for_duty(asks.purposes, &asks.back);
     }
-    let t = Texts::get();
-    let words = &t.problem;
     let retry_after = problem.retry_after();
+    let here = Texts::get();
+    // What has no words in the language of the page is told in English as a whole.
+    let known = wording::known(here.tongue(), &problem.message).map(str::to_owned);
+    let t = match (&known, problem.status) {
+        (Some(_), _) | (_, StatusCode::NOT_FOUND) => here,
+        _ => Texts::of(Language::English),
+    };
+    let problem = Problem {
+        message: known.unwrap_or(problem.message),
+        ..problem
+    };
+    let words = &t.problem;
     let (heading, message) = match problem.status {
         // The message of a missing address is for programs.
         StatusCode::NOT_FOUND => (&words.not_found, words.not_found_what.clone()),
@@ -229,5 +241,9 @@ pub(crate) fn problem(problem: Problem) -> Response {
         },
     );
     response.headers_mut().extend(retry_after);
+    let language = HeaderValue::from_static(t.tongue().code());
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LANGUAGE, language);
     response
 }

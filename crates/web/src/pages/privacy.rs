@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::controller::Controller;
+use domain::language::Language;
 use domain::recipient::Register;
 use serde_json::Value;
 use studio::privacy::assessment::{self, Risk};
@@ -15,6 +16,7 @@ use studio::privacy::notice::{self, Activity, Chapter};
 use studio::privacy::objection::Balance;
 use studio::privacy::policies;
 use studio::privacy::recipients;
+use studio::privacy::wording;
 
 use super::policies::Top;
 use super::{Frame, Shown, ok};
@@ -57,23 +59,23 @@ struct Party {
     purposes: Vec<Purpose>,
 }
 
-fn parties(register: &Register) -> Vec<Party> {
+fn parties(language: Language, register: &Register) -> Vec<Party> {
     let all = recipients::entries(register).into_iter();
     all.map(|entry| Party {
-        who: entry.declared.who,
-        lines: entry.lines(),
+        who: wording::say(language, entry.declared.who),
+        lines: entry.lines(language),
         purposes: entry.declared.purposes(),
     })
     .collect()
 }
 
 impl<'a> Part<'a> {
-    fn new(register: &Register, controller: Option<&'a Controller>) -> Self {
+    fn new(language: Language, register: &Register, controller: Option<&'a Controller>) -> Self {
         Self {
-            recipients: parties(register),
-            t: Texts::get(),
+            recipients: parties(language, register),
+            t: Texts::of(language),
             controller,
-            chapters: notice::chapters(),
+            chapters: notice::chapters(language),
         }
     }
 
@@ -94,10 +96,10 @@ impl<'a> Part<'a> {
     }
 
     fn in_words(&self, purpose: &Purpose) -> String {
-        self.t
-            .privacy
-            .why
-            .fill_two(purpose.words(), purpose.basis().words())
+        self.t.privacy.why.fill_two(
+            self.t.say(purpose.words()),
+            self.t.say(purpose.basis().words()),
+        )
     }
 
     /// What a law obliges to.
@@ -110,12 +112,17 @@ impl<'a> Part<'a> {
     /// Who of those who run the house reads what serves each purpose.
     fn readers(&self) -> Vec<(Purpose, String)> {
         let all = looking::matrix().into_iter();
-        all.map(|(purpose, roles)| (purpose, looking::roles_in_words(roles)))
+        all.map(|(purpose, roles)| (purpose, looking::roles_in_words(self.t.tongue(), roles)))
             .collect()
     }
 
+    fn heading(&self, purpose: &Purpose) -> String {
+        let words = self.t.say(purpose.words());
+        self.t.objections.heading.fill(words)
+    }
+
     fn kept(&self, chapter: &Chapter) -> String {
-        notice::kept_in_words(chapter.kept)
+        notice::kept_in_words(self.t.tongue(), chapter.kept)
     }
 }
 
@@ -127,7 +134,7 @@ impl PrivacyPage {
             frame,
             head: None,
             waiting: Vec::new(),
-            part: part(register, controller),
+            part: part(crate::language::here(), register, controller),
         }
     }
 }
@@ -160,8 +167,12 @@ pub(super) async fn show(
 }
 
 /// The notice as a part of a page.
-pub(crate) fn part(register: &Register, controller: Option<&Controller>) -> String {
-    Part::new(register, controller)
+pub(crate) fn part(
+    language: Language,
+    register: &Register,
+    controller: Option<&Controller>,
+) -> String {
+    Part::new(language, register, controller)
         .render()
         .unwrap_or_else(|error| error.to_string())
 }
@@ -190,7 +201,7 @@ pub(crate) fn assessment_as_file(register: &Register) -> String {
         t: Texts::get(),
         frame: Frame::anyone(),
         activities: notice::record(register),
-        recipients: parties(register),
+        recipients: parties(Language::English, register),
         risks: assessment::RISKS,
         open: assessment::OPEN,
     };
@@ -201,7 +212,7 @@ pub(super) async fn text(State(site): State<Site>) -> Result<Response, Problem> 
     let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     let text = match policies::now_in_force(&site.studio).await? {
         Some(version) => version.body,
-        None => notice::text(&site.studio.recipients),
+        None => notice::text(crate::language::here(), &site.studio.recipients),
     };
     Ok((plain, text).into_response())
 }

@@ -22,6 +22,7 @@ mod guessing;
 mod jobs;
 mod keeping;
 mod keys;
+mod language;
 mod looking;
 mod notices;
 mod outbox;

@@ -2,6 +2,7 @@
 //! signs it, so that whoever holds it can prove it without asking anybody.
 
 use domain::clock::Moment;
+use domain::language::Language;
 use serde_json::{Value, json};
 
 use super::plan::{Fate, Part};
@@ -178,7 +179,7 @@ fn stays(work: &Work, part: &Part) -> Value {
         "until": table.map(|table| match (part.fate, table.kept) {
             // The account is gone, and what is left of such a row names nobody.
             (Fate::Severed, Kept::Account) => "as long as the house; it says nothing of anybody".to_owned(),
-            (_, kept) => kept_in_words(kept),
+            (_, kept) => kept_in_words(Language::English, kept),
         }),
     })
 }

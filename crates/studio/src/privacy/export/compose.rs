@@ -4,6 +4,7 @@
 use db::{Tx, on};
 use domain::clock::Moment;
 use domain::ids::{ExportId, PersonId, PictureId};
+use domain::language::Language;
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -64,7 +65,10 @@ pub(super) async fn compose(
     let mut writer = Writer::new(studio, id, keys.only()?, now);
     writer.put("README.txt", README).await?;
     writer
-        .put("what-is-kept.txt", &notice::text(&studio.recipients))
+        .put(
+            "what-is-kept.txt",
+            &notice::text(Language::English, &studio.recipients),
+        )
         .await?;
     let json_ld = format!("{:#}\n", notice::json_ld(&studio.recipients));
     writer.put("what-is-kept.jsonld", &json_ld).await?;

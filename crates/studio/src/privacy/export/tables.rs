@@ -3,6 +3,7 @@
 use db::{Tx, on};
 use domain::clock::Moment;
 use domain::ids::PersonId;
+use domain::language::Language;
 use domain::recipient::Register;
 use futures::TryStreamExt;
 use serde_json::{Map, Value, json};
@@ -70,7 +71,7 @@ fn head(register: &Register, table: &Table, schema: &Schema) -> Value {
         "schema": format!("{}#/$defs/{}", schema.name, table.name),
         "title": table.row,
         "purposes": purposes,
-        "kept": kept_in_words(table.kept),
+        "kept": kept_in_words(Language::English, table.kept),
         "on_erasure": erased_in_words(table.erased),
         "recipients": recipients::of_table(register, table.name),
         "columns": columns,

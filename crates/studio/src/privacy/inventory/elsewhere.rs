@@ -1,7 +1,8 @@
 //! What is about people and stands outside the database.
 
 use super::Category::{
-    AccountSettings, AgeRange, Behavior, Content, Credentials, Device, Email, IpAddress, Picture, UniqueId,
+    AccountSettings, AgeRange, Behavior, Content, Credentials, Device, Email, IpAddress, Picture,
+    UniqueId,
 };
 use super::{Category, Datum, Kept, Medium, Purpose, Source, Spot};
 use crate::accounts::{device, passkey, portrait, session};

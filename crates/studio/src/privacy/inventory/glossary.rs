@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn promise_gov_04_every_category_of_the_inventory_has_its_entry() {
-        let chapters = notice::chapters();
+        let chapters = notice::chapters(domain::language::Language::English);
         let used: BTreeSet<Category> = chapters
             .iter()
             .flat_map(|chapter| chapter.data.iter().map(|(_, datum)| datum.category))

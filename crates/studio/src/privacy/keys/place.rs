@@ -288,7 +288,7 @@ mod tests {
         let unlisted: Vec<_> = code.difference(&declared).collect();
         assert!(unlisted.is_empty(), "read, and not listed: {unlisted:?}");
         // And what is printed is what is declared.
-        let text = notice::text(&notice::tests::usual());
+        let text = notice::text(domain::language::Language::English, &notice::tests::usual());
         for table in TABLES.iter().filter(|table| !table.purposes.is_empty()) {
             let chapter = text.split("\n\n").find(|chapter| {
                 let mut lines = chapter.trim_start().lines();

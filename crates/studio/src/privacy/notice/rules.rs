@@ -1,37 +1,50 @@
 //! What the notice says of everything together: what it is read for besides, which law asks for what, who
 //! of the house reads it, what rests on an interest, and who hears complaints.
 
-use domain::recipient::Register;
+use domain::language::Language;
 
-use super::{Activity, record};
+use super::{chapters, kept_in_words};
 use crate::privacy::inventory::{BY_RIGHT, Purpose};
+use crate::privacy::wording::{fill, say};
 use crate::privacy::{authorities, looking};
 
+/// A line that is not ended yet.
+pub(in crate::privacy) fn purpose_text(language: Language, purpose: Purpose) -> String {
+    let (words, basis) = (purpose.words(), purpose.basis().words());
+    let with = [say(language, words), say(language, basis)];
+    fill(language, "  to {} ({})", &with)
+}
+
+fn heading(language: Language, purpose: Purpose) -> String {
+    let words = say(language, purpose.words());
+    format!("\n{}\n", fill(language, "To {}", &[words]))
+}
+
 /// What everything is read for besides.
-pub(super) fn by_right_text() -> String {
-    let mut text =
-        String::from("\nEVERYTHING ABOVE\n\nAll of it is also read, by your rights:\n\n");
+pub(super) fn by_right_text(language: Language) -> String {
+    let heading = "\nEVERYTHING ABOVE\n\nAll of it is also read, by your rights:\n\n";
+    let mut text = say(language, heading).to_owned();
     for purpose in BY_RIGHT {
-        text += &format!("  to {} ({})\n", purpose.words(), purpose.basis().words());
+        text += &format!("{}\n", purpose_text(language, purpose));
     }
     text
 }
 
 /// What rests on a legal obligation: which law, and for how long is kept what serves it.
-pub(super) fn obliged_text(register: &Register) -> String {
-    let mut text = String::from("\nWHAT A LAW ASKS FOR\n");
-    for Activity {
-        purpose, limits, ..
-    } in record(register)
-    {
-        if let Some(citation) = purpose.citation() {
-            text += &format!("\nTo {}\n", purpose.words());
-            text += &format!(
-                "  {}, {}: {}\n",
-                citation.law, citation.article, citation.asks
-            );
-            for (what, kept) in limits {
-                text += &format!("  {what}: kept {kept}\n");
+pub(super) fn obliged_text(language: Language) -> String {
+    let mut text = say(language, "\nWHAT A LAW ASKS FOR\n").to_owned();
+    for purpose in Purpose::ALL {
+        let Some(citation) = purpose.citation() else {
+            continue;
+        };
+        text += &heading(language, purpose);
+        let [law, article, asks] =
+            [citation.law, citation.article, citation.asks].map(|words| say(language, words));
+        text += &format!("  {law}, {article}: {asks}\n");
+        for chapter in chapters(language) {
+            if chapter.purposes.contains(&purpose) {
+                let kept = kept_in_words(language, chapter.kept);
+                text += &fill(language, "  {}: kept {}\n", &[&chapter.heading, &kept]);
             }
         }
     }
@@ -39,44 +52,42 @@ pub(super) fn obliged_text(register: &Register) -> String {
 }
 
 /// Who of those who run the house reads what of others.
-pub(super) fn readers_text() -> String {
-    let mut text = String::from(
-        "\nWHO OF US READS IT\n\nEach role reads what serves what it works for, and no passwords, links or secrets but those in letters that nobody sends for us. Whoever is looked at finds it at /account/log.\n\n",
-    );
+pub(super) fn readers_text(language: Language) -> String {
+    let heading = "\nWHO OF US READS IT\n\nEach role reads what serves what it works for, and no passwords, links or secrets but those in letters that nobody sends for us. Whoever is looked at finds it at /account/log.\n\n";
+    let mut text = say(language, heading).to_owned();
     for (purpose, roles) in looking::matrix() {
-        text += &format!(
-            "  to {}: {}\n",
-            purpose.words(),
-            looking::roles_in_words(roles)
-        );
+        let roles = looking::roles_in_words(language, roles);
+        let words = say(language, purpose.words());
+        text += &fill(language, "  to {}: {}\n", &[words, &roles]);
     }
     text
 }
 
 /// What rests on a legitimate interest, and why it may.
-pub(super) fn weighed_text() -> String {
-    let mut text = String::from(
-        "\nWHAT RESTS ON AN INTEREST\n\nYou can object to each, on the page /account/objections or by a request.\n",
-    );
+pub(super) fn weighed_text(language: Language) -> String {
+    let above = "\nWHAT RESTS ON AN INTEREST\n\nYou can object to each, on the page /account/objections or by a request.\n";
+    let mut text = say(language, above).to_owned();
     for purpose in Purpose::ALL {
         if let Some(balance) = purpose.balance() {
-            text += &format!("\nTo {}\n", purpose.words());
-            text += &format!("  the interest: {}\n", balance.interest);
-            text += &format!("  why it outweighs: {}\n", balance.outweighs);
+            let (interest, outweighs) = (balance.interest, balance.outweighs);
+            text += &heading(language, purpose);
+            text += &fill(language, "  the interest: {}\n", &[say(language, interest)]);
+            text += &fill(
+                language,
+                "  why it outweighs: {}\n",
+                &[say(language, outweighs)],
+            );
         }
     }
     text
 }
 
-pub(super) fn authorities_text() -> String {
-    let mut text = String::from(
-        "\nWHO HEARS COMPLAINTS\n\nThe authority of the country where you live, where you work, or where you think that your rights were hurt.\n\n",
-    );
+pub(super) fn authorities_text(language: Language) -> String {
+    let above = "\nWHO HEARS COMPLAINTS\n\nThe authority of the country where you live, where you work, or where you think that your rights were hurt.\n\n";
+    let mut text = say(language, above).to_owned();
     for authority in authorities::all() {
-        text += &format!(
-            "  {}: {}, {}\n",
-            authority.land, authority.name, authority.web
-        );
+        let [land, name] = [&authority.land, &authority.name].map(|words| say(language, words));
+        text += &format!("  {land}: {name}, {}\n", authority.web);
     }
     text
 }
@@ -84,7 +95,7 @@ pub(super) fn authorities_text() -> String {
 #[cfg(test)]
 mod tests {
     use super::super::tests::usual;
-    use super::super::{record_text, text};
+    use super::super::{record, record_text, text};
     use super::*;
     use crate::privacy::inventory::Citation;
 
@@ -92,7 +103,7 @@ mod tests {
     fn promise_pur_03_each_legal_obligation_names_its_law_its_article_and_what_is_kept_for_how_long()
      {
         let register = usual();
-        let (text, record) = (text(&register), record_text(&register));
+        let (text, in_record) = (text(Language::English, &register), record_text(&register));
         let obliged = text
             .split("\nWHAT A LAW ASKS FOR\n")
             .nth(1)
@@ -102,7 +113,7 @@ mod tests {
             .next()
             .expect("its end");
         let mut obligations = 0;
-        for activity in super::record(&register) {
+        for activity in record(&register) {
             let heading = format!("\nTo {}\n", activity.purpose.words());
             let Some(Citation { law, article, asks }) = activity.purpose.citation() else {
                 assert!(!obliged.contains(&heading), "{:?}", activity.purpose);
@@ -122,7 +133,7 @@ mod tests {
                 said.contains(&format!("{law}, {article}: {asks}")),
                 "{said}"
             );
-            assert!(record.contains(&format!("obliged by: {law}, {article}")));
+            assert!(in_record.contains(&format!("obliged by: {law}, {article}")));
             assert!(!activity.limits.is_empty(), "{:?}", activity.purpose);
             for (what, kept) in activity.limits {
                 assert!(said.contains(&format!("  {what}: kept {kept}\n")), "{what}");
@@ -133,7 +144,7 @@ mod tests {
 
     #[test]
     fn promise_pur_02_the_notice_says_who_of_the_house_reads_what() {
-        let text = text(&usual());
+        let text = text(Language::English, &usual());
         let readers = text
             .split("\nWHO OF US READS IT\n")
             .nth(1)

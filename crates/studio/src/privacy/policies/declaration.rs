@@ -1,6 +1,7 @@
 //! What a build does with data, as facts that a program can compare: the notice says them in words.
 
 use domain::controller::Controller;
+use domain::language::Language;
 use domain::recipient::Register;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -22,7 +23,7 @@ impl Declaration {
     /// nobody else reaches.
     #[must_use]
     pub fn of_this_build(register: &Register, controller: Option<&Controller>) -> Self {
-        let entries: Vec<Value> = notice::chapters()
+        let entries: Vec<Value> = notice::chapters(Language::English)
             .iter()
             .flat_map(|chapter| {
                 chapter.data.iter().map(|(name, datum)| {
@@ -34,7 +35,7 @@ impl Declaration {
                         "category": datum.category.key(),
                         "source": datum.source.words(),
                         "purposes": purposes.map(|purpose| purpose.name()).collect::<Vec<_>>(),
-                        "kept": notice::kept_in_words(chapter.kept),
+                        "kept": notice::kept_in_words(Language::English, chapter.kept),
                         "keeps": keeps(chapter.kept),
                         "on_erasure": chapter.erased.map(notice::erased_in_words),
                     })

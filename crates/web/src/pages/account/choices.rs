@@ -123,8 +123,9 @@ impl ChoicesPage {
     /// Name, what it is, and for how long.
     fn cookies(&self) -> Vec<(&'static str, &'static str, String)> {
         let all = ELSEWHERE.iter();
+        let kept = |kept| notice::kept_in_words(self.t.tongue(), kept);
         all.filter(|spot| spot.medium == Medium::Cookie)
-            .map(|spot| (spot.name, spot.datum.what, notice::kept_in_words(spot.kept)))
+            .map(|spot| (spot.name, self.t.say(spot.datum.what), kept(spot.kept)))
             .collect()
     }
 }

@@ -70,9 +70,9 @@ impl DataPage {
             match ways.iter_mut().find(|(_, known)| *known == way) {
                 Some((words, _)) => {
                     words.push_str("; ");
-                    words.push_str(datum.what);
+                    words.push_str(self.t.say(datum.what));
                 }
-                None => ways.push((datum.what.to_owned(), way)),
+                None => ways.push((self.t.say(datum.what).to_owned(), way)),
             }
         }
         ways
@@ -88,7 +88,8 @@ impl DataPage {
 
     /// Everything that a row says, in words.
     fn says(&self, holding: &Holding) -> String {
-        let words: Vec<&str> = holding.table.data().map(|(_, datum)| datum.what).collect();
+        let data = holding.table.data();
+        let words: Vec<&str> = data.map(|(_, datum)| self.t.say(datum.what)).collect();
         words.join("; ")
     }
 
@@ -99,11 +100,11 @@ impl DataPage {
             Some(law) => format!("{law}; {}", hold.reason),
             None => hold.reason.clone(),
         };
-        says.fill_all(&[&until, hold.class.words(), &why])
+        says.fill_all(&[&until, self.t.say(hold.class.words()), &why])
     }
 
     fn kept(&self, holding: &Holding) -> String {
-        notice::kept_in_words(holding.table.kept)
+        notice::kept_in_words(self.t.tongue(), holding.table.kept)
     }
 }
 

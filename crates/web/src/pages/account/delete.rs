@@ -110,12 +110,17 @@ fn table(part: &Part) -> Option<&'static Table> {
 /// Why something stays, and until when.
 fn why(part: &Part) -> String {
     table(part).map_or_else(String::new, |table| {
-        let words = &Texts::get().forget;
+        let t = Texts::get();
+        let words = &t.forget;
         match table.erased {
             Erased::Severed(_) if table.kept == Kept::Books => words.books_stay.clone(),
             Erased::Severed(_) => words.log_stays.clone(),
-            Erased::Owed(_) => words.invoices_stay.fill(&kept_in_words(table.kept)),
-            _ => words.receipts_stay.fill(&kept_in_words(table.kept)),
+            Erased::Owed(_) => words
+                .invoices_stay
+                .fill(&kept_in_words(t.tongue(), table.kept)),
+            _ => words
+                .receipts_stay
+                .fill(&kept_in_words(t.tongue(), table.kept)),
         }
     })
 }

@@ -50,7 +50,7 @@ impl ObjectionsPage {
 
     /// `To give everybody their turn`
     fn heading(&self, purpose: &Purpose) -> String {
-        format!("To {}", purpose.words())
+        self.t.objections.heading.fill(self.t.say(purpose.words()))
     }
 
     fn objection(&self, purpose: &Purpose) -> Option<&Objection> {

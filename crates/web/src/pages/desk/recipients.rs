@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use domain::language::Language;
 use studio::privacy::recipients;
 
 use super::super::{Frame, Shown, ok};
@@ -22,7 +23,9 @@ struct RecipientsPage {
 
 pub(super) async fn show(State(site): State<Site>, Asker(known): Asker) -> Result<Response, Shown> {
     let entries = recipients::entries(&site.studio.recipients);
-    let entries = entries.iter().map(|one| (one.declared.who, one.lines()));
+    let entries = entries
+        .iter()
+        .map(|one| (one.declared.who, one.lines(Language::English)));
     Ok(ok(&RecipientsPage {
         t: Texts::get(),
         frame: Frame::member("desk"),

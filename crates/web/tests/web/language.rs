@@ -1,0 +1,159 @@
+//! Pages of notice, consent and rights in German: which language somebody gets, and that it is one at a time.
+
+use axum::body::Body;
+use axum::http::Method;
+
+use crate::browser::Browser;
+use crate::consent::{ANNA, house};
+use crate::stage::{Answer, request};
+
+/// Pages that are told in German.
+pub(crate) const OPEN: &[&str] = &["/privacy/authorities", "/privacy/request"];
+/// The same for who is signed in.
+pub(crate) const OWN: &[&str] = &[];
+
+pub(crate) async fn choose(browser: &Browser<'_>, language: &str) -> Answer {
+    let fields = [("language", language), ("back", "/privacy/request")];
+    browser.submit("/language", &fields).await
+}
+
+/// What of a page people read, without its marks and whatever it says to be in another language.
+fn read_aloud(page: &str) -> String {
+    let body = page.split("<body>").nth(1).expect("a page");
+    let mut said = String::new();
+    for piece in body.split('<') {
+        let Some((mark, text)) = piece.split_once('>') else {
+            continue;
+        };
+        if !mark.contains("lang=\"en\"")
+            && !mark.starts_with("code")
+            && !mark.starts_with("blockquote")
+        {
+            said.push_str(text);
+        }
+        said.push(' ');
+    }
+    said
+}
+
+/// Words by which English is known, and which no German sentence has.
+const ENGLISH: [&str; 16] = [
+    "the", "you", "your", "and", "of", "with", "this", "that", "is", "are", "what", "who", "it",
+    "to", "has", "from",
+];
+
+pub(crate) fn english_in(page: &str) -> Vec<String> {
+    let said = read_aloud(page);
+    let words = said.split(|c: char| !c.is_alphanumeric() && !"/_-.@".contains(c));
+    let mut found: Vec<String> = words
+        .map(|word| word.trim_matches('.').to_lowercase())
+        .filter(|word| ENGLISH.contains(&word.as_str()))
+        .collect();
+    found.dedup();
+    found
+}
+
+#[test]
+fn english_words_are_found_and_german_ones_are_not() {
+    assert_eq!(
+        english_in("<body><p>Was wir haben <b>of you</b>"),
+        ["of", "you"]
+    );
+    let fine =
+        "<body><p>Was wir haben</p><button lang=\"en\">the English</button><code>is it</code>";
+    assert!(english_in(fine).is_empty());
+}
+
+#[tokio::test]
+async fn promise_x_09_a_page_is_in_the_language_that_the_browser_asks_for_or_that_was_chosen() {
+    let stage = house().await;
+    let visitor = Browser::new(&stage);
+    let ask = async |path: &str, wish: &str| {
+        let asked = request(Method::GET, path).header("accept-language", wish);
+        visitor
+            .send(asked.body(Body::empty()).expect("a request"))
+            .await
+    };
+    let is = |answer: &Answer, language: &str| {
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("content-language"), language);
+        let begin = format!("<html lang=\"{language}\">");
+        assert!(answer.text().contains(&begin), "{language}");
+    };
+    let page = "/privacy/request";
+    is(&visitor.get(page).await, "en");
+    is(&ask(page, "fr, en;q=0.5").await, "en");
+    let german = ask(page, "de-AT,de;q=0.9,en;q=0.5").await;
+    is(&german, "de");
+    let vary = german.header("vary").to_lowercase();
+    assert!(
+        vary.contains("accept-language") && vary.contains("cookie"),
+        "{vary}"
+    );
+    for language in ["de", "en"] {
+        let alternate = format!(
+            "<link rel=\"alternate\" hreflang=\"{language}\" href=\"{page}?lang={language}\">"
+        );
+        assert!(german.text().contains(&alternate), "{language}");
+        is(
+            &ask(&format!("{page}?lang={language}"), "en").await,
+            language,
+        );
+    }
+    // Looking stores nothing; only who presses the button gets a cookie, and it holds that language alone.
+    assert!(visitor.cookies.borrow().is_empty());
+    assert!(german.text().contains(
+        "<button class=\"button\" name=\"language\" value=\"en\" lang=\"en\">English</button>"
+    ));
+    let pressed = choose(&visitor, "de").await;
+    assert_eq!(pressed.header("location"), page);
+    let set = pressed.header("set-cookie");
+    assert!(
+        set.starts_with("pinhole-language=de; Path=/; Max-Age=31536000; HttpOnly"),
+        "{set}"
+    );
+    is(&ask(page, "en").await, "de");
+    choose(&visitor, "en").await;
+    is(&ask(page, "de").await, "en");
+    choose(&visitor, "xx").await;
+    assert_eq!(visitor.cookies.borrow()["pinhole-language"], "en");
+    let away = visitor
+        .submit(
+            "/language",
+            &[("language", "de"), ("back", "//example.org")],
+        )
+        .await;
+    assert_eq!(away.header("location"), "/");
+    // A page that has no German is in English as a whole.
+    is(&ask("/about", "de").await, "en");
+    is(&visitor.get("/about").await, "en");
+    assert!(!visitor.get("/about").await.text().contains("hreflang"));
+}
+
+#[tokio::test]
+async fn promise_x_09_a_german_page_says_nothing_in_english() {
+    let stage = house().await;
+    let anna = Browser::new(&stage);
+    anna.sign_up(ANNA).await;
+    choose(&anna, "de").await;
+    let visitor = Browser::new(&stage);
+    choose(&visitor, "de").await;
+    let open = OPEN
+        .iter()
+        .flat_map(|path| [(&visitor, path), (&anna, path)]);
+    let all: Vec<(&Browser<'_>, &&str)> =
+        open.chain(OWN.iter().map(|path| (&anna, path))).collect();
+    for (browser, path) in all {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert_eq!(page.header("content-language"), "de", "{path}");
+        let text = page.text();
+        assert!(text.contains("<html lang=\"de\">"), "{path}");
+        let english = english_in(&text);
+        assert!(
+            english.is_empty(),
+            "{path} says {english:?}: {}",
+            read_aloud(&text)
+        );
+    }
+}
