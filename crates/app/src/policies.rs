@@ -13,7 +13,9 @@ use domain::recipient::Register;
 use studio::Studio;
 use studio::privacy::backup::in_words;
 use studio::privacy::notice;
-use studio::privacy::policies::{self, Declaration, Draft, Line, Plan, PolicyError, Wishes};
+use studio::privacy::policies::{
+    self, Declaration, Draft, Line, Plan, PolicyError, Translation, Wishes,
+};
 
 use crate::place::{HouseArgs, Place, Said};
 
@@ -86,6 +88,7 @@ struct Drafted {
     declaration: Declaration,
     text: String,
     page: String,
+    translations: Vec<Translation>,
 }
 
 impl Drafted {
@@ -94,6 +97,11 @@ impl Drafted {
             declaration: Declaration::of_this_build(register, Some(controller)),
             text: notice::text(Language::English, register),
             page: web::notice_part(Language::English, register, Some(controller)),
+            translations: vec![Translation {
+                language: Language::German,
+                text: notice::text(Language::German, register),
+                page: web::notice_part(Language::German, register, Some(controller)),
+            }],
         }
     }
 
@@ -102,6 +110,7 @@ impl Drafted {
             declaration: &self.declaration,
             text: &self.text,
             page: &self.page,
+            translations: &self.translations,
         }
     }
 }

@@ -9,10 +9,26 @@ use domain::language::Language;
 
 /// The routes of the pages that are told in every language.
 const TOLD_IN_ALL: &[&str] = &[
+    "/privacy",
+    "/privacy/versions/{number}",
     "/privacy/authorities",
     "/privacy/request",
     "/privacy/request/{reference}",
     "/privacy/request/confirm/{token}",
+    "/privacy/words",
+    "/account/data",
+    "/account/choices",
+    "/account/choices/pictures",
+    "/account/choices/settings",
+    "/account/log",
+    "/account/requests",
+    "/account/requests/withdraw",
+    "/account/objections",
+    "/account/restriction",
+    "/account/child",
+    "/account/delete",
+    "/news/confirm/{token}",
+    "/news/leave/{reference}",
 ];
 /// By which an address names a language.
 pub(crate) const PARAMETER: &str = "lang";
@@ -103,6 +119,13 @@ pub(crate) fn tongues() -> Vec<Tongue> {
 pub(crate) fn back() -> String {
     let at = HERE.try_with(|here| here.at.clone()).ok().flatten();
     at.unwrap_or_else(|| "/".to_owned())
+}
+
+/// The page that is answered, in English: where this one thing on it has no other language.
+pub(crate) fn in_english() -> String {
+    let at = back();
+    let joint = if at.contains('?') { '&' } else { '?' };
+    format!("{at}{joint}{PARAMETER}={}", Language::English.code())
 }
 
 #[cfg(test)]

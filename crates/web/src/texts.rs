@@ -5,6 +5,8 @@
 //! `texts/en-policies.toml` for the versions of the notice, `texts/en-support.toml` for help,
 //! `texts/en-authorities.toml` for what authorities ask for, and for breaches.
 
+mod german;
+
 use std::borrow::Borrow;
 use std::fmt::Display;
 use std::sync::LazyLock;
@@ -31,24 +33,6 @@ const CATALOGUE: &str = concat!(
 
 static ENGLISH: LazyLock<Texts> =
     LazyLock::new(|| toml::from_str(CATALOGUE).expect("a test reads the same files"));
-
-/// What pages in German show. Whatever is missing here, only pages in English show.
-const GERMAN_CATALOGUE: &str = concat!(
-    include_str!("../texts/de.toml"),
-    include_str!("../texts/de-rights.toml"),
-);
-
-static GERMAN: LazyLock<Texts> = LazyLock::new(|| {
-    let read = |text| toml::from_str::<toml::Table>(text).expect("a test reads the same files");
-    let mut whole = read(CATALOGUE);
-    for (group, said) in read(GERMAN_CATALOGUE) {
-        match (whole.get_mut(&group), said) {
-            (Some(toml::Value::Table(group)), toml::Value::Table(said)) => group.extend(said),
-            (_, said) => drop(whole.insert(group, said)),
-        }
-    }
-    whole.try_into().expect("a test reads the same files")
-});
 
 /// A text with `{}` where something goes.
 #[derive(Debug, Deserialize)]
@@ -448,12 +432,17 @@ impl Texts {
     pub(crate) fn of(language: Language) -> &'static Self {
         match language {
             Language::English => &ENGLISH,
-            Language::German => &GERMAN,
+            Language::German => &german::GERMAN,
         }
     }
 
     pub(crate) fn tongue(&self) -> Language {
         Language::of_code(&self.language).unwrap_or_default()
+    }
+
+    /// A message in the language of these texts, where it has words for it.
+    pub(crate) fn known(&self, message: &impl Display) -> Option<String> {
+        wording::known(self.tongue(), &message.to_string()).map(str::to_owned)
     }
 
     /// What the program says of people's data, in the language of these texts.
@@ -566,48 +555,6 @@ mod tests {
         let texts: Texts = toml::from_str(CATALOGUE).expect("reads");
         assert_eq!(texts.months.len(), 12);
         assert_eq!(Texts::of(Language::German).months.len(), 12);
-    }
-
-    /// Groups of which pages in German show a part.
-    const IN_PART: [&str; 9] = [
-        "about", "account", "credits", "door", "examples", "notices", "studio", "support", "trust",
-    ];
-
-    #[test]
-    fn promise_x_09_the_german_texts_say_what_the_english_ones_say() {
-        let read = |text| toml::from_str::<toml::Table>(text).expect("reads");
-        let (english, german) = (read(CATALOGUE), read(GERMAN_CATALOGUE));
-        for (group, said) in &german {
-            let Some(said) = said.as_table() else {
-                continue;
-            };
-            let whole = english[group].as_table().expect("a group");
-            for (name, words) in whole {
-                let Some(other) = said.get(name) else {
-                    assert!(
-                        IN_PART.contains(&group.as_str()),
-                        "[{group}] {name} has no German: add it below [{group}] in crates/web/texts/de*.toml"
-                    );
-                    continue;
-                };
-                let blanks = |value: &toml::Value| value.to_string().matches("{}").count();
-                assert_eq!(
-                    blanks(words),
-                    blanks(other),
-                    "[{group}] {name}: as many {{}}"
-                );
-                assert_eq!(
-                    words.as_table().map(toml::Table::len),
-                    other.as_table().map(toml::Table::len)
-                );
-            }
-            for name in said.keys() {
-                assert!(
-                    whole.contains_key(name),
-                    "[{group}] {name} is no English text any more"
-                );
-            }
-        }
     }
 
     #[test]

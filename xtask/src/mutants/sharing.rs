@@ -53,4 +53,14 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         ),
         "promise_own_04_nothing_is_shown_that_was_not_agreed_to_and_a_no_holds_at_once",
     ),
+    mutant(
+        "a-german-yes-is-written-down-as-an-english-one",
+        "X-09",
+        (
+            DECIDING,
+            "optional.edition().sha256_in(language)",
+            "{ let _ = language; optional.edition().sha256() }",
+        ),
+        "promise_x_09_a_yes_to_the_german_words_is_the_same_yes_and_its_receipt_says_what_was_read",
+    ),
 ];

@@ -366,22 +366,25 @@ pub struct Used<'a> {
 }
 
 /// What is known of who got something of somebody: letters are counted for as long as their rows stay.
-pub fn used(register: &Register, letters: u64) -> Vec<Used<'_>> {
+pub fn used(language: Language, register: &Register, letters: u64) -> Vec<Used<'_>> {
     let of = |entry: Entry<'_>| match entry.declared.gets {
-        Gets::Letters => {
-            let span = span(Language::English, letters::SENT_KEPT_MS);
-            let many = if letters == 1 { "letter" } else { "letters" };
-            Some(format!(
-                "It was given {letters} {many} to you in the last {span}, besides any from before you had an account; of earlier ones nothing is kept here."
-            ))
-        }
-        Gets::Rows => Some("It holds your rows for as long as this house keeps them.".to_owned()),
+        Gets::Letters => Some(match letters {
+            1 => {
+                "It was given {} letter to you in the last {}, besides any from before you had an account; of earlier ones nothing is kept here."
+            }
+            _ => {
+                "It was given {} letters to you in the last {}, besides any from before you had an account; of earlier ones nothing is kept here."
+            }
+        }),
+        Gets::Rows => Some("It holds your rows for as long as this house keeps them."),
         Gets::Nothing => None,
     };
+    let span = span(language, letters::SENT_KEPT_MS);
+    let letters = letters.to_string();
     let all = entries(register).into_iter();
     let used = all.filter(|entry| entry.recipient.is_some());
     used.filter_map(|entry| {
-        let says = of(entry)?;
+        let says = fill(language, of(entry)?, &[&letters, &span]);
         Some(Used { entry, says })
     })
     .collect()

@@ -55,7 +55,7 @@ mod tests {
     use crate::privacy::inventory::{
         Category, ELSEWHERE, KEY_TABLES, Kept, Limit, Of, PARTIES, Purpose, Source, TABLES,
     };
-    use crate::privacy::{authorities, looking, recipients};
+    use crate::privacy::{authorities, looking, notice, recipients};
 
     fn end(kept: Kept, all: &mut BTreeSet<&'static str>) {
         match kept {
@@ -137,6 +137,52 @@ mod tests {
             let edges = |text: &str| (text.starts_with('\n'), text.ends_with('\n'));
             assert_eq!(edges(english), edges(german), "{english}");
             assert!(!german.trim().is_empty(), "{english}");
+        }
+    }
+
+    /// The same chapters, with the same data, ends and recipients, and nothing in one that the other has not.
+    #[test]
+    fn promise_x_09_the_notice_tells_the_same_facts_in_each_language() {
+        let register = notice::tests::usual();
+        let [english, german] = Language::ALL.map(|language| notice::text(language, &register));
+        let facts = |language: Language| {
+            let one = |chapter: &notice::Chapter| {
+                let names: Vec<&str> = chapter.data.iter().map(|(name, _)| *name).collect();
+                let sources = chapter.sources().len();
+                (chapter.place, names, chapter.purposes, sources)
+            };
+            let all = notice::chapters(language);
+            all.iter().map(one).collect::<Vec<_>>()
+        };
+        assert_eq!(facts(Language::English), facts(Language::German));
+        let entries = recipients::entries(&register);
+        for entry in &entries {
+            let lines = |language| entry.lines(language).len();
+            assert_eq!(lines(Language::English), lines(Language::German));
+            assert!(german.contains(say(Language::German, entry.declared.who)));
+        }
+        // Line by line the two say as much, with the same numbers and addresses.
+        let lines = |text: &str| -> Vec<(bool, usize, Vec<String>)> {
+            let numbers = |line: &str| {
+                let all = line.split(|c: char| !c.is_ascii_digit());
+                let mut all: Vec<String> =
+                    all.filter(|n| !n.is_empty()).map(str::to_owned).collect();
+                all.sort_unstable();
+                all
+            };
+            let one = |line: &str| {
+                (
+                    line.starts_with(' '),
+                    line.matches("https://").count(),
+                    numbers(line),
+                )
+            };
+            text.lines().map(one).collect()
+        };
+        let (english, german) = (lines(&english), lines(&german));
+        assert_eq!(english.len(), german.len());
+        for (number, (one, other)) in english.iter().zip(&german).enumerate() {
+            assert_eq!(one, other, "line {}", number + 1);
         }
     }
 

@@ -37,6 +37,7 @@ async fn publish(
         declaration: &declaration,
         text: "what is kept",
         page: name,
+        translations: &[],
     };
     policies::publish(studio, draft, wishes).await
 }
@@ -133,6 +134,7 @@ async fn promise_pol_01_processes_that_publish_at_once_write_each_version_once()
                     declaration: &declaration,
                     text: "what is kept",
                     page: &page,
+                    translations: &[],
                 };
                 policies::publish(&studio, draft, Wishes::default()).await
             })

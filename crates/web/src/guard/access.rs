@@ -1,5 +1,5 @@
-//! Who may ask for what: every route and method, in one table, with what it does with the data of who
-//! asks. What is missing here is refused, and a test compares the table with the routes.
+//! Every route and method in one table: who may ask, and what it does with the data of who asks. What is missing is
+//! refused, and a test compares the table with the routes.
 
 use axum::http::Method;
 use domain::role::{Role, Scope};

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use domain::clock::Moment;
 use serde::Deserialize;
@@ -13,10 +13,11 @@ use studio::privacy::policies::{
     self, Change, Declaration, Head, Line, Sort, Version, compare, in_force,
 };
 
-use super::{Frame, Shown, ok};
+use super::{Frame, Shown, ok, onward};
 use crate::Site;
 use crate::api::Origin;
 use crate::caller::MaybeAsker;
+use crate::language;
 use crate::problem::Problem;
 use crate::texts::Texts;
 use crate::when;
@@ -46,6 +47,14 @@ impl Top {
             effective: words.effective.fill(&texts.exact(head.effective)),
             body_sha256: head.body_sha256.clone(),
             compares: (head.number > 1).then(|| words.compare.fill(&(head.number - 1))),
+        }
+    }
+
+    /// With the checksum of the text that the page tells.
+    pub(super) fn of_text(self, body: &str) -> Self {
+        Self {
+            body_sha256: policies::sha256(body),
+            ..self
         }
     }
 }
@@ -155,6 +164,9 @@ pub(super) async fn show(
     let version = find(&site, &number).await?;
     let heads = policies::heads(&site.studio).await?;
     let t = Texts::get();
+    let Some((body, part)) = version.told_in(t.tongue()) else {
+        return Ok(onward(&language::in_english()));
+    };
     let words = &t.policies;
     Ok(ok(&PolicyPage {
         t,
@@ -165,28 +177,36 @@ pub(super) async fn show(
             Stands::Overtaken => &words.state_overtaken,
             Stands::Past => &words.state_past,
         },
-        head: Top::of(&version.head),
-        part: version.page,
+        head: Top::of(&version.head).of_text(&body),
+        part,
     }))
 }
 
-/// Byte for byte what its hash is of.
+/// A version in the language that an address names: its text, and its part of a page.
+fn told(version: &Version, uri: &Uri) -> Result<(String, String), Problem> {
+    let told = version.told_in(language::named(uri).unwrap_or_default());
+    told.ok_or_else(Problem::nothing)
+}
+
+/// Byte for byte what its hash is of; in another language with `?lang=`.
 pub(super) async fn text(
     State(site): State<Site>,
     Path(number): Path<String>,
+    uri: Uri,
 ) -> Result<Response, Problem> {
     let version = find(&site, &number).await?;
     let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    Ok((plain, version.body).into_response())
+    Ok((plain, told(&version, &uri)?.0).into_response())
 }
 
 pub(super) async fn part(
     State(site): State<Site>,
     Path(number): Path<String>,
+    uri: Uri,
 ) -> Result<Response, Problem> {
     let version = find(&site, &number).await?;
     let html = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
-    Ok((html, version.page).into_response())
+    Ok((html, told(&version, &uri)?.1).into_response())
 }
 
 pub(super) async fn facts(
@@ -374,6 +394,7 @@ fn shape(head: &Head, home: &str) -> Value {
         "is_material": head.is_material,
         "body_sha256": head.body_sha256,
         "page_sha256": head.page_sha256,
+        "translations_sha256": head.translations_sha256,
         "declaration_sha256": head.declaration_sha256,
         "before_sha256": head.before_sha256,
         "sha256": head.sha256,

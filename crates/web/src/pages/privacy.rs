@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use domain::controller::Controller;
 use domain::language::Language;
@@ -19,9 +19,10 @@ use studio::privacy::recipients;
 use studio::privacy::wording;
 
 use super::policies::Top;
-use super::{Frame, Shown, ok};
+use super::{Frame, Shown, ok, onward};
 use crate::Site;
 use crate::caller::MaybeAsker;
+use crate::language;
 use crate::problem::Problem;
 use crate::texts::Texts;
 
@@ -134,7 +135,7 @@ impl PrivacyPage {
             frame,
             head: None,
             waiting: Vec::new(),
-            part: part(crate::language::here(), register, controller),
+            part: part(language::here(), register, controller),
         }
     }
 }
@@ -151,6 +152,9 @@ pub(super) async fn show(
         return Ok(ok(&page));
     };
     let t = Texts::get();
+    let Some((body, part)) = version.told_in(t.tongue()) else {
+        return Ok(onward(&language::in_english()));
+    };
     let heads = policies::heads(studio).await?;
     let waiting = policies::waiting(&heads, studio.clock.now()).into_iter();
     let waiting = waiting.map(|head| Soon {
@@ -160,9 +164,9 @@ pub(super) async fn show(
     Ok(ok(&PrivacyPage {
         t,
         frame,
-        head: Some(Top::of(&version.head)),
+        head: Some(Top::of(&version.head).of_text(&body)),
         waiting: waiting.collect(),
-        part: version.page,
+        part,
     }))
 }
 
@@ -208,11 +212,12 @@ pub(crate) fn assessment_as_file(register: &Register) -> String {
     page.render().unwrap_or_else(|error| error.to_string())
 }
 
-pub(super) async fn text(State(site): State<Site>) -> Result<Response, Problem> {
+pub(super) async fn text(State(site): State<Site>, uri: Uri) -> Result<Response, Problem> {
+    let asked = language::named(&uri).unwrap_or_default();
     let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     let text = match policies::now_in_force(&site.studio).await? {
-        Some(version) => version.body,
-        None => notice::text(crate::language::here(), &site.studio.recipients),
+        Some(version) => version.told_in(asked).ok_or_else(Problem::nothing)?.0,
+        None => notice::text(asked, &site.studio.recipients),
     };
     Ok((plain, text).into_response())
 }

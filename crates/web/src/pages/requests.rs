@@ -65,6 +65,11 @@ fn form(sent: Option<&Sent>, mistake: Option<(&'static str, String)>) -> Respons
     render(status, &page)
 }
 
+/// A mistake, in the language of the page.
+fn said(mistake: &str) -> String {
+    Texts::get().say(mistake).to_owned()
+}
+
 pub(super) async fn show() -> Response {
     form(None, None)
 }
@@ -77,7 +82,7 @@ pub(super) async fn ask(
     let asked = Asked::named(sent.text("about")).unwrap_or(Asked::Other);
     let address = match Address::new(sent.text("address")) {
         Ok(address) => address,
-        Err(bad) => return Ok(form(Some(&sent), Some(("address", bad.to_string())))),
+        Err(bad) => return Ok(form(Some(&sent), Some(("address", said(&bad.to_string()))))),
     };
     let words = sent.text("words");
     match requests::ask_by_mailbox(&site.studio, &visit, &address, asked, words).await {
@@ -86,7 +91,7 @@ pub(super) async fn ask(
             Ok(told(&t.sent, &t.sent_what, None))
         }
         Err(error @ RequestError::Words) => {
-            Ok(form(Some(&sent), Some(("words", error.to_string()))))
+            Ok(form(Some(&sent), Some(("words", said(&error.to_string())))))
         }
         Err(error) => Err(request_problem(error).into()),
     }

@@ -2,15 +2,37 @@
 
 use axum::body::Body;
 use axum::http::Method;
+use db::on;
+use domain::language::Language;
+use serde_json::json;
+use studio::privacy::consent::Optional;
+use studio::privacy::policies::{self, Translation};
+use studio::privacy::receipt;
 
 use crate::browser::Browser;
-use crate::consent::{ANNA, house};
+use crate::consent::{ANNA, CHOICES, consents, house};
+use crate::notices::publish_in;
 use crate::stage::{Answer, request};
 
 /// Pages that are told in German.
-pub(crate) const OPEN: &[&str] = &["/privacy/authorities", "/privacy/request"];
+pub(crate) const OPEN: &[&str] = &[
+    "/privacy",
+    "/privacy/authorities",
+    "/privacy/authorities?country=de",
+    "/privacy/request",
+    "/privacy/words",
+];
 /// The same for who is signed in.
-pub(crate) const OWN: &[&str] = &[];
+pub(crate) const OWN: &[&str] = &[
+    "/account/data",
+    "/account/choices",
+    "/account/log",
+    "/account/requests",
+    "/account/objections",
+    "/account/restriction",
+    "/account/child",
+    "/account/delete",
+];
 
 pub(crate) async fn choose(browser: &Browser<'_>, language: &str) -> Answer {
     let fields = [("language", language), ("back", "/privacy/request")];
@@ -25,10 +47,11 @@ fn read_aloud(page: &str) -> String {
         let Some((mark, text)) = piece.split_once('>') else {
             continue;
         };
-        if !mark.contains("lang=\"en\"")
-            && !mark.starts_with("code")
-            && !mark.starts_with("blockquote")
-        {
+        // Names stay what they are, and quotations are in the language of who wrote them.
+        let is_quoted = ["lang=\"en\"", "translate=\"no\""]
+            .iter()
+            .any(|sign| mark.contains(sign));
+        if !is_quoted && !mark.starts_with("code") && !mark.starts_with("blockquote") {
             said.push_str(text);
         }
         said.push(' ');
@@ -155,5 +178,96 @@ async fn promise_x_09_a_german_page_says_nothing_in_english() {
             "{path} says {english:?}: {}",
             read_aloud(&text)
         );
+    }
+}
+
+#[tokio::test]
+async fn promise_x_09_a_version_is_told_in_each_language_in_which_it_was_published() {
+    let stage = house().await;
+    let visitor = Browser::new(&stage);
+    publish_in(&stage, "One", &[]).await;
+    // One that has no German is in English as a whole.
+    for page in ["/privacy", "/privacy/versions/1"] {
+        let german = visitor.get(&format!("{page}?lang=de")).await;
+        assert_eq!(german.header("location"), format!("{page}?lang=en"));
+        let english = visitor.get(german.header("location")).await;
+        assert_eq!(english.header("content-language"), "en");
+    }
+    let none = visitor.get("/privacy/versions/1/notice.txt?lang=de").await;
+    assert_eq!(none.status, 404);
+    let german = Translation {
+        language: Language::German,
+        text: "was gespeichert wird".to_owned(),
+        page: "<p>was gespeichert wird</p>".to_owned(),
+    };
+    publish_in(&stage, "Two", &[german]).await;
+    let now = visitor.get("/privacy/versions/2?lang=de").await;
+    assert_eq!(now.status, 200);
+    assert_eq!(now.header("content-language"), "de");
+    assert!(now.text().contains("<p>was gespeichert wird</p>"));
+    let body = visitor
+        .get("/privacy/versions/2/notice.txt?lang=de")
+        .await
+        .text();
+    assert!(
+        body.starts_with("DATENSCHUTZERKLÄRUNG, VERSION 2\n")
+            && body.ends_with("was gespeichert wird")
+    );
+    assert!(now.text().contains(&policies::sha256(&body)));
+    let english = visitor.get("/privacy/versions/2/notice.txt").await.text();
+    assert!(english.starts_with("PRIVACY NOTICE, VERSION 2\n"));
+    // Its hash covers every language, and whoever changes one is found.
+    let studio = &stage.studio;
+    let before = policies::complaints(studio).await.expect("reads");
+    let change =
+        "UPDATE policy SET translations = REPLACE(translations, 'gespeichert', 'vergessen')";
+    let mut tx = studio.db.write().await.expect("writes");
+    on!(tx, conn => sqlx::query(change).execute(conn).await.map(|_| ())).expect("is changed");
+    tx.commit().await.expect("is changed");
+    let after = policies::complaints(studio).await.expect("reads");
+    let found = "version 2 of the notice was changed after it was published";
+    assert!(!before.iter().any(|one| one == found), "{before:?}");
+    assert!(after.iter().any(|one| one == found), "{after:?}");
+}
+
+#[tokio::test]
+async fn promise_x_09_a_yes_to_the_german_words_is_the_same_yes_and_its_receipt_says_what_was_read()
+{
+    let stage = house().await;
+    let anna = Browser::new(&stage);
+    anna.sign_up(ANNA).await;
+    choose(&anna, "de").await;
+    let page = anna.get(CHOICES).await.text();
+    assert!(page.contains("name=\"language\" value=\"de\""));
+    let fields = [
+        ("purpose", "personalisation"),
+        ("version", "1"),
+        ("language", "de"),
+        ("answer", "yes"),
+    ];
+    anna.submit(CHOICES, &fields).await;
+    let standing = consents(&anna, "personalisation").await;
+    assert_eq!(
+        (&standing["state"], &standing["is_allowed"]),
+        (&json!("given"), &json!(true))
+    );
+    // Taking it back names the words that were agreed to.
+    anna.submit(CHOICES, &[("purpose", "personalisation"), ("answer", "no")])
+        .await;
+    let edition = Optional::Personalisation.edition();
+    let standing = consents(&anna, "personalisation").await;
+    let decisions = standing["decisions"].as_array().expect("a list");
+    assert_eq!(decisions.len(), 2);
+    for one in decisions {
+        let id = one["id"].as_str().expect("an id");
+        let signed = anna.get(&format!("{CHOICES}/receipts/{id}")).await.text();
+        let key = stage.studio.keys.public_key();
+        let says = receipt::verify(&signed, Some(&key))
+            .expect("genuine")
+            .receipt;
+        assert_eq!(says["language"], "de");
+        assert_eq!(says["text"], edition.text_in(Language::German));
+        assert_eq!(says["text_sha256"], edition.sha256_in(Language::German));
+        assert_eq!(says["version"], 1);
     }
 }

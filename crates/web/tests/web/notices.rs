@@ -3,12 +3,16 @@
 use domain::controller::Controller;
 use studio::privacy::consent::{self, Means, Optional, Signal};
 use studio::privacy::log::{self, Kind};
-use studio::privacy::policies::{self, Declaration, Draft, NOTICE_MS, Wishes};
+use studio::privacy::policies::{self, Declaration, Draft, NOTICE_MS, Translation, Wishes};
 
 use crate::browser::{Browser, person_of};
 use crate::stage::Stage;
 
 async fn publish(stage: &Stage, name: &str) {
+    publish_in(stage, name, &[]).await;
+}
+
+pub(crate) async fn publish_in(stage: &Stage, name: &str, translations: &[Translation]) {
     let none = "none, because nobody is watched".to_owned();
     let controller = Controller {
         name: name.to_owned(),
@@ -23,6 +27,7 @@ async fn publish(stage: &Stage, name: &str) {
         declaration: &declaration,
         text: name,
         page: "<p>what is kept</p>",
+        translations,
     };
     policies::publish(studio, draft, Wishes::default())
         .await

@@ -6,7 +6,7 @@ use domain::ids::{ConsentId, PersonId};
 use domain::secret::Token;
 use serde_json::json;
 
-use super::{Decision, Means, Optional, Signal, Subject, Verdict, by_picture, newest};
+use super::{Decision, Means, Optional, Read, Signal, Subject, Verdict, by_picture, newest};
 use crate::accounts::person;
 use crate::accounts::proof::{self, About, Kind as Proof};
 use crate::jobs::line;
@@ -55,17 +55,17 @@ pub enum ConsentError {
 
 failures!(ConsentError);
 
-/// Somebody says yes to the words of `version`. It holds at once; where it is about their mailbox, a letter
+/// Somebody says yes to the words that they `read`, in whichever language. It holds at once; where it is about their mailbox, a letter
 /// asks first whether it was them, and until that is confirmed nothing is done. Again changes nothing.
 pub async fn give(
     studio: &Studio,
     person: PersonId,
     about: impl Into<Subject>,
-    version: i64,
+    read: impl Into<Read>,
     means: Means,
     signal: Signal,
 ) -> Result<(), ConsentError> {
-    let about = about.into();
+    let (about, Read { version, language }) = (about.into(), read.into());
     let optional = about.optional;
     if !about.is_sound() {
         return Err(ConsentError::ByPicture);
@@ -105,7 +105,16 @@ pub async fn give(
         if decided_lately(studio, &mut tx, person, optional).await? >= limit {
             return Err(ConsentError::TooMany);
         }
-        write(studio, &mut tx, person, about, (verdict, means, signal)).await?;
+        let read = optional.edition().sha256_in(language);
+        write_read(
+            studio,
+            &mut tx,
+            person,
+            about,
+            (verdict, means, signal),
+            read,
+        )
+        .await?;
     }
     if verdict == Verdict::Asked {
         ask(studio, &mut tx, person, version).await?;
@@ -255,19 +264,33 @@ async fn decided_lately(
     })?)
 }
 
-/// The one place where a decision is written, with its entry in the log.
+/// A decision about the words that were read before it, in the language in which they were.
 pub(super) async fn write(
     studio: &Studio,
     tx: &mut Tx,
     person: PersonId,
     about: Subject,
+    said: (Verdict, Means, Signal),
+) -> Result<(), Failure> {
+    let before = newest(tx, person, about).await?;
+    let before = before.filter(Decision::is_of_today);
+    let read = before.map_or_else(|| about.optional.edition().sha256(), |one| one.text_sha256);
+    write_read(studio, tx, person, about, said, read).await
+}
+
+/// The one place where a decision is written, with its entry in the log.
+async fn write_read(
+    studio: &Studio,
+    tx: &mut Tx,
+    person: PersonId,
+    about: Subject,
     (verdict, means, signal): (Verdict, Means, Signal),
+    text_sha256: String,
 ) -> Result<(), Failure> {
     let now: Moment = studio.clock.now();
     let id = ConsentId::new(now, &studio.randomness);
     let Subject { optional, picture } = about;
     let edition = optional.edition();
-    let text_sha256 = edition.sha256();
     let event = Event {
         kind: match verdict {
             Verdict::Asked => Kind::ConsentAsked,

@@ -19,7 +19,7 @@ pub(crate) use by_picture::{allows_picture, end_by_house, holder, prove};
 pub use deciding::{
     ConsentError, confirm, give, is_confirmable, leave, reference, whose, withdraw,
 };
-pub use editions::Edition;
+pub use editions::{Edition, Read};
 
 use super::inventory::Purpose;
 use super::restriction::Operation;

@@ -2,6 +2,7 @@
 
 use domain::clock::Moment;
 use domain::ids::{ConsentId, PersonId};
+use domain::language::Language;
 use serde_json::{Value, json};
 
 use super::{Decision, Signal, find};
@@ -28,6 +29,7 @@ pub async fn signed(
 
 fn compose(person: PersonId, decision: &Decision, checkpoint: Option<&str>, now: Moment) -> Value {
     let edition = decision.optional.edition_of(decision.version);
+    let read = edition.and_then(|edition| edition.read_in(&decision.text_sha256));
     json!({
         "kind": KIND,
         "id": decision.id,
@@ -38,7 +40,8 @@ fn compose(person: PersonId, decision: &Decision, checkpoint: Option<&str>, now:
         "decision": decision.verdict.name(),
         "decided": decision.when.as_seconds(),
         "version": decision.version,
-        "text": edition.map(|edition| edition.text()),
+        "language": read.map(Language::code),
+        "text": edition.zip(read).map(|(edition, read)| edition.text_in(read)),
         "text_sha256": decision.text_sha256,
         "means": decision.means.name(),
         "gpc": decision.signal == Signal::Objects,

@@ -120,7 +120,11 @@ fn compose(
 fn others(studio: &Studio, work: &Work) -> Vec<Value> {
     // The letter about this very erasure is one of them.
     let last = u64::from(work.done.letter == Some(Told::Sent));
-    let used = recipients::used(&studio.recipients, work.done.letters + last);
+    let used = recipients::used(
+        Language::English,
+        &studio.recipients,
+        work.done.letters + last,
+    );
     used.iter().map(recipients::Used::json).collect()
 }
 

@@ -89,7 +89,7 @@ pub(super) async fn compose(
     entries.extend(portrait_of(studio, person, now).await?);
     entries.extend(files);
     let letters = recipients::letters_offered(studio, person).await?;
-    let used = recipients::used(&studio.recipients, letters);
+    let used = recipients::used(Language::English, &studio.recipients, letters);
     let used: Vec<Value> = used.iter().map(recipients::Used::json).collect();
     let about = json!({
         "schema": schema.name,

@@ -93,7 +93,7 @@ impl Declaration {
     }
 }
 
-pub(super) fn sha256(text: &str) -> String {
+pub fn sha256(text: &str) -> String {
     hex(&Sha256::digest(text).into())
 }
 

@@ -16,13 +16,14 @@ pub mod transfer;
 use db::{Db, Tx, on};
 use domain::clock::Moment;
 use domain::ids::LogId;
-use serde_json::json;
+use domain::language::Language;
+use serde_json::{Value, json};
 
 pub use declaration::Declaration;
 pub use difference::{Change, Sort, between};
 pub use lines::{Line, compare};
 pub use publishing::{
-    Draft, NOTICE_MS, Plan, PolicyError, Wishes, complaints, is_first, plan, publish,
+    Draft, NOTICE_MS, Plan, PolicyError, Translation, Wishes, complaints, is_first, plan, publish,
 };
 pub use ruling::{Refusal, RulingError, rule, rule_for_a_shell};
 pub use telling::{
@@ -30,7 +31,7 @@ pub use telling::{
     tell_due, unread,
 };
 
-use self::declaration::sha256;
+pub use self::declaration::sha256;
 use super::canonical;
 use crate::{Failure, Studio};
 
@@ -45,6 +46,8 @@ pub struct Head {
     pub declaration_sha256: String,
     pub body_sha256: String,
     pub page_sha256: String,
+    /// Of what it says in other languages; empty where it was published before there were any.
+    pub translations_sha256: String,
     /// Of the version before; empty in the first.
     pub before_sha256: String,
     pub sha256: String,
@@ -63,6 +66,22 @@ pub struct Version {
     pub body: String,
     /// The notice as a part of a page.
     pub page: String,
+    /// The same in other languages, as canonical JSON by their codes.
+    translations: String,
+}
+
+impl Version {
+    /// Its text and its part of a page in a language; `None` where it was not published in it.
+    #[must_use]
+    pub fn told_in(&self, language: Language) -> Option<(String, String)> {
+        if language == Language::English {
+            return Some((self.body.clone(), self.page.clone()));
+        }
+        let all: Value = serde_json::from_str(&self.translations).ok()?;
+        let told = all.get(language.code())?;
+        let text = |name| Some(told.get(name)?.as_str()?.to_owned());
+        Some((text("body")?, text("page")?))
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -75,6 +94,7 @@ struct HeadRow {
     declaration_sha256: String,
     body_sha256: String,
     page_sha256: String,
+    translations_sha256: String,
     before_sha256: String,
     sha256: String,
     log_id: String,
@@ -93,6 +113,7 @@ impl HeadRow {
             declaration_sha256: self.declaration_sha256,
             body_sha256: self.body_sha256,
             page_sha256: self.page_sha256,
+            translations_sha256: self.translations_sha256,
             before_sha256: self.before_sha256,
             sha256: self.sha256,
         })
@@ -100,7 +121,7 @@ impl HeadRow {
 
     /// What the chain hashes.
     fn hash(&self) -> String {
-        sha256(&canonical::text(&json!({
+        let mut said = json!({
             "number": self.number,
             "published_ms": self.published_ms,
             "effective_ms": self.effective_ms,
@@ -110,7 +131,16 @@ impl HeadRow {
             "body_sha256": self.body_sha256,
             "page_sha256": self.page_sha256,
             "before_sha256": self.before_sha256,
-        })))
+        });
+        self.with_translations(&mut said);
+        sha256(&canonical::text(&said))
+    }
+
+    /// Versions from before there were any keep the hash that they had.
+    fn with_translations(&self, said: &mut Value) {
+        if !self.translations_sha256.is_empty() {
+            said["translations_sha256"] = Value::from(self.translations_sha256.as_str());
+        }
     }
 }
 
@@ -128,7 +158,8 @@ async fn rows_in(tx: &mut Tx) -> Result<Vec<HeadRow>, Failure> {
     Ok(on!(tx, conn => {
         sqlx::query_as(
             "SELECT number, published_ms, effective_ms, is_material, changes, declaration_sha256, \
-             body_sha256, page_sha256, before_sha256, sha256, log_id FROM policy ORDER BY number",
+             body_sha256, page_sha256, translations_sha256, before_sha256, sha256, log_id \
+             FROM policy ORDER BY number",
         )
         .fetch_all(conn)
         .await
@@ -163,17 +194,18 @@ async fn find_in(tx: &mut Tx, number: i64) -> Result<Option<Version>, Failure> {
     let Some(head) = heads.into_iter().find(|head| head.number == number) else {
         return Ok(None);
     };
-    let said: Option<(String, String, String)> = on!(tx, conn => {
-        sqlx::query_as("SELECT declaration, body, page FROM policy WHERE number = $1")
+    let said: Option<(String, String, String, String)> = on!(tx, conn => {
+        sqlx::query_as("SELECT declaration, body, page, translations FROM policy WHERE number = $1")
             .bind(number)
             .fetch_optional(conn)
             .await
     })?;
-    Ok(said.map(|(declaration, body, page)| Version {
+    Ok(said.map(|(declaration, body, page, translations)| Version {
         head,
         declaration,
         body,
         page,
+        translations,
     }))
 }
 

@@ -3,6 +3,7 @@
 use db::{Tx, on};
 use domain::clock::Moment;
 use domain::controller::Controller;
+use domain::language::Language;
 use serde_json::{Value, json};
 
 use super::declaration::{Declaration, sha256};
@@ -12,6 +13,7 @@ use super::{Head, HeadRow, declaration_in, heads_in, in_force, rows_in, waiting}
 use crate::privacy::backup::in_words;
 use crate::privacy::canonical;
 use crate::privacy::log::{self, Event, Kind};
+use crate::privacy::wording::{fill, say};
 use crate::{Failure, Studio};
 
 /// How long before its day a material change is told.
@@ -27,6 +29,17 @@ pub struct Draft<'a> {
     pub text: &'a str,
     /// The notice as a part of a page.
     pub page: &'a str,
+    /// The same in other languages than English.
+    pub translations: &'a [Translation],
+}
+
+/// What a version says in another language.
+#[derive(Clone, Debug)]
+pub struct Translation {
+    pub language: Language,
+    /// As [`Draft::text`].
+    pub text: String,
+    pub page: String,
 }
 
 /// By which an operator can be stricter than the program.
@@ -57,7 +70,21 @@ impl Plan {
     /// The text as it is served.
     #[must_use]
     pub fn body(&self, draft: Draft<'_>) -> String {
-        head_of(self, draft.declaration.controller()) + draft.text
+        head_of(Language::English, self, draft.declaration.controller()) + draft.text
+    }
+
+    /// What is served in other languages, as canonical JSON; empty where there is nothing.
+    fn translations(&self, draft: Draft<'_>) -> String {
+        let mut all = serde_json::Map::new();
+        for one in draft.translations {
+            let head = head_of(one.language, self, draft.declaration.controller());
+            let told = json!({ "body": head + &one.text, "page": one.page });
+            all.insert(one.language.code().to_owned(), told);
+        }
+        match all.is_empty() {
+            true => String::new(),
+            false => canonical::text(&Value::Object(all)),
+        }
     }
 }
 
@@ -103,7 +130,8 @@ async fn plan_in(
     let last = heads.last().cloned();
     if let Some(last) = &last {
         let is_same = last.declaration_sha256 == draft.declaration.sha256()
-            && last.page_sha256 == sha256(draft.page);
+            && last.page_sha256 == sha256(draft.page)
+            && says_the_same_elsewhere(tx, last.number, draft).await?;
         if is_same {
             return Err(PolicyError::Same(last.number));
         }
@@ -141,6 +169,20 @@ async fn plan_in(
     Ok((plan, last))
 }
 
+/// Whether a version has these very pages in other languages. Their texts bear its number, so those differ.
+async fn says_the_same_elsewhere(
+    tx: &mut Tx,
+    number: i64,
+    draft: Draft<'_>,
+) -> Result<bool, PolicyError> {
+    let known = super::find_in(tx, number).await?;
+    let same = |one: &Translation| {
+        let told = known.as_ref().and_then(|known| known.told_in(one.language));
+        told.is_some_and(|(_, page)| page == one.page)
+    };
+    Ok(draft.translations.iter().all(same))
+}
+
 /// Writes a version, with its entry in the log.
 pub async fn publish(
     studio: &Studio,
@@ -151,6 +193,7 @@ pub async fn publish(
     tx.seclude(LOCK).await?;
     let (plan, last) = plan_in(studio, &mut tx, draft, wishes).await?;
     let body = plan.body(draft);
+    let translations = plan.translations(draft);
     let declaration = draft.declaration.text();
     let changes = serde_json::to_value(&plan.changes).unwrap_or_default();
     let mut row = HeadRow {
@@ -162,6 +205,7 @@ pub async fn publish(
         declaration_sha256: sha256(&declaration),
         body_sha256: sha256(&body),
         page_sha256: sha256(draft.page),
+        translations_sha256: hash_of(&translations),
         before_sha256: last.map(|last| last.sha256).unwrap_or_default(),
         sha256: String::new(),
         log_id: String::new(),
@@ -176,8 +220,9 @@ pub async fn publish(
     on!(tx, conn => {
         sqlx::query(
             "INSERT INTO policy (number, published_ms, effective_ms, is_material, changes, declaration, \
-             body, page, declaration_sha256, body_sha256, page_sha256, before_sha256, sha256, log_id) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             body, page, declaration_sha256, body_sha256, page_sha256, before_sha256, sha256, log_id, \
+             translations, translations_sha256) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         )
         .bind(row.number)
         .bind(row.published_ms)
@@ -193,6 +238,8 @@ pub async fn publish(
         .bind(&row.before_sha256)
         .bind(&row.sha256)
         .bind(&row.log_id)
+        .bind(&translations)
+        .bind(&row.translations_sha256)
         .execute(conn)
         .await
         .map(|done| done.rows_affected())
@@ -201,9 +248,17 @@ pub async fn publish(
     Ok(plan)
 }
 
+/// Of what a version says in other languages; nothing of nothing.
+fn hash_of(translations: &str) -> String {
+    match translations.is_empty() {
+        true => String::new(),
+        false => sha256(translations),
+    }
+}
+
 /// What the log says of a version.
 fn told(row: &HeadRow) -> Value {
-    json!({
+    let mut said = json!({
         "number": row.number,
         "published_ms": row.published_ms,
         "effective_ms": row.effective_ms,
@@ -212,20 +267,25 @@ fn told(row: &HeadRow) -> Value {
         "page_sha256": row.page_sha256,
         "before_sha256": row.before_sha256,
         "sha256": row.sha256,
-    })
+    });
+    row.with_translations(&mut said);
+    said
 }
 
 /// What stands above the text of a version.
-fn head_of(plan: &Plan, controller: Option<Controller>) -> String {
-    let mut text = format!(
+fn head_of(language: Language, plan: &Plan, controller: Option<Controller>) -> String {
+    let mut text = fill(
+        language,
         "PRIVACY NOTICE, VERSION {}\n\nPublished {}\nIn force from {}\n",
-        plan.number,
-        in_words(plan.published),
-        in_words(plan.effective),
+        &[
+            &plan.number.to_string(),
+            &in_words(plan.published),
+            &in_words(plan.effective),
+        ],
     );
     if let Some(controller) = controller {
         for (heading, says) in controller.lines() {
-            text += &format!("{heading}: {says}\n");
+            text += &format!("{}: {says}\n", say(language, heading));
         }
     }
     text += "\n";
@@ -238,6 +298,7 @@ struct Said {
     declaration: String,
     body: String,
     page: String,
+    translations: String,
 }
 
 /// Whatever is not as it was published.
@@ -245,7 +306,7 @@ pub async fn complaints(studio: &Studio) -> Result<Vec<String>, Failure> {
     let mut tx = studio.db.read().await?;
     let rows = rows_in(&mut tx).await?;
     let said: Vec<Said> = on!(tx, conn => {
-        sqlx::query_as("SELECT number, declaration, body, page FROM policy ORDER BY number")
+        sqlx::query_as("SELECT number, declaration, body, page, translations FROM policy ORDER BY number")
             .fetch_all(conn)
             .await
     })?;
@@ -261,6 +322,7 @@ pub async fn complaints(studio: &Studio) -> Result<Vec<String>, Failure> {
             (&said.page, &row.page_sha256),
         ];
         let is_whole = hashes.iter().all(|(text, hash)| sha256(text) == **hash)
+            && hash_of(&said.translations) == row.translations_sha256
             && said.number == number
             && row.hash() == row.sha256;
         if !is_whole {

@@ -220,6 +220,7 @@ mod tests {
             declaration_sha256: hash.to_owned(),
             body_sha256: String::new(),
             page_sha256: String::new(),
+            translations_sha256: String::new(),
             before_sha256: String::new(),
             sha256: String::new(),
             log: LogId::new(moment, &Randomness::seeded(1)),

@@ -86,7 +86,10 @@ pub(super) async fn act(
     };
     match done {
         Ok(()) => Ok(onward(HERE)),
-        Err(error @ ChildError::Words) => page(&site, &known, words, Some(error.to_string())).await,
+        Err(error @ ChildError::Words) => match Texts::get().known(&error) {
+            Some(says) => page(&site, &known, words, Some(says)).await,
+            None => Err(problem(error).into()),
+        },
         Err(error) => Err(problem(error).into()),
     }
 }

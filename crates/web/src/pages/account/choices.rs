@@ -5,12 +5,13 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::language::Language;
 use domain::model::ModelName;
 use studio::accounts::{Known, Means as Asking};
 use studio::order::Quality;
 use studio::order::beginning::{self, Settings};
 use studio::privacy::consent::{
-    self, ConsentError, Decision, Means, Optional, Shown as Given, Signal, Standing, Verdict,
+    self, ConsentError, Decision, Means, Optional, Read, Shown as Given, Signal, Standing, Verdict,
     receipt,
 };
 use studio::privacy::inventory::{ELSEWHERE, Medium};
@@ -54,6 +55,11 @@ impl ChoicesPage {
         one.optional.asks_by_letter() && !self.has_address
     }
 
+    /// Title and text of what is asked.
+    fn words(&self, optional: &Optional) -> (&'static str, &'static str) {
+        optional.edition().words(self.t.tongue())
+    }
+
     /// Whether it is done in this browser; letters are written in none.
     fn is_on(&self, one: &Standing) -> bool {
         one.verdict() == Some(Verdict::Given) && !self.yields(one)
@@ -91,7 +97,10 @@ impl ChoicesPage {
             Verdict::Withdrawn => &words.said_withdrawn,
         };
         let edition = one.optional.edition_of(one.version);
-        let title = edition.map_or(one.optional.name(), |edition| edition.title);
+        let title = edition.map_or(one.optional.name(), |edition| {
+            let (title, _) = edition.words(self.t.tongue());
+            title
+        });
         words.line.fill_two(title, said.as_str())
     }
 
@@ -186,8 +195,8 @@ pub(super) async fn answer(
     let (studio, person, means) = (&site.studio, known.person, means(&known));
     match sent.text("answer") {
         "yes" => {
-            let version = sent.text("version").parse().unwrap_or(0);
-            consent::give(studio, person, optional, version, means, signal)
+            let read = read(&sent);
+            consent::give(studio, person, optional, read, means, signal)
                 .await
                 .map_err(problem)?;
         }
@@ -195,6 +204,14 @@ pub(super) async fn answer(
         _ => return Err(Problem::nothing().into()),
     }
     Ok(onward(&format!("{HERE}#{}", optional.name())))
+}
+
+/// The edition that was shown, in the language that it was shown in.
+fn read(sent: &Sent) -> Read {
+    Read {
+        version: sent.text("version").parse().unwrap_or(0),
+        language: Language::of_code(sent.text("language")).unwrap_or_default(),
+    }
 }
 
 /// What was said of single pictures for a `purpose` is taken back for all of them.
@@ -246,7 +263,10 @@ pub(super) async fn settings(
             if problem.status.is_server_error() {
                 return Err(problem.into());
             }
-            page(&site, &known, signal, Some((written, problem.message))).await
+            match Texts::get().known(&problem.message) {
+                Some(says) => page(&site, &known, signal, Some((written, says))).await,
+                None => Err(problem.into()),
+            }
         }
     }
 }

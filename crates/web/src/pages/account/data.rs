@@ -113,7 +113,7 @@ pub(super) async fn show(State(site): State<Site>, member: Member) -> Result<Res
     let requests = requests::of_person(studio, person).await?;
     let is_open = |request: &&Request| request.state == Progress::Open;
     let letters = recipients::letters_offered(studio, person).await?;
-    let used = recipients::used(&studio.recipients, letters).into_iter();
+    let used = recipients::used(Texts::get().tongue(), &studio.recipients, letters).into_iter();
     Ok(ok(&DataPage {
         recipients: used.map(|used| (named(&used), used.says)).collect(),
         is_restricted: member.known.mode != Mode::Open,
@@ -140,7 +140,7 @@ fn named(used: &Used<'_>) -> String {
     });
     format!(
         "{} ({})",
-        used.entry.declared.who,
+        Texts::get().say(used.entry.declared.who),
         stated.unwrap_or_default()
     )
 }

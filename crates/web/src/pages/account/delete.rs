@@ -197,7 +197,10 @@ pub(super) async fn ask(
             Ok(response)
         }
         Err(error @ (EraseError::LastOperator | EraseError::UnderWay(_))) => {
-            page(&site, &known, Some((scope, error.to_string()))).await
+            match Texts::get().known(&error) {
+                Some(says) => page(&site, &known, Some((scope, says))).await,
+                None => Err(problem(error).into()),
+            }
         }
         Err(error) => Err(problem(error).into()),
     }

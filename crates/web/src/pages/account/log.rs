@@ -8,6 +8,7 @@ use domain::ids::LogId;
 use domain::role::Role;
 use studio::privacy::log::{self, Entry, Kind, proof};
 use studio::privacy::looking::{self, Shown as Seen};
+use studio::privacy::wording;
 
 use super::super::{Frame, Shown, ok};
 use crate::Site;
@@ -37,7 +38,9 @@ impl LogPage {
         let text = |name: &str| entry.what[name].as_str().unwrap_or_default().to_owned();
         let number = |name: &str| entry.what[name].as_i64().unwrap_or_default().to_string();
         match entry.kind {
-            Kind::SignedIn => words.log_signed_in.fill_two(&text("browser"), &text("by")),
+            Kind::SignedIn => words
+                .log_signed_in
+                .fill_two(&self.browser(&text("browser")), self.t.say(&text("by"))),
             Kind::RoleChanged => words.log_role.fill_two(&text("from"), &text("to")),
             Kind::CreditsGiven => words
                 .log_credits
@@ -47,7 +50,7 @@ impl LogPage {
             Kind::LookedAt => match looking::told(&entry.what) {
                 Some(look) if look.is_everything() => words.log_written_down.clone(),
                 Some(look) => words.log_looked.fill(&self.role(look.role)),
-                None => entry.kind.words().to_owned(),
+                None => self.t.say(entry.kind.words()).to_owned(),
             },
             Kind::KeyMade => words.log_key_made.fill(&text("scopes")),
             Kind::TakenAlong => words.log_taken.clone(),
@@ -97,7 +100,23 @@ impl LogPage {
             | Kind::DutyBegun
             | Kind::DutyEnded
             | Kind::PolicyPublished
-            | Kind::PolicyRead => entry.kind.words().to_owned(),
+            | Kind::PolicyRead => self.t.say(entry.kind.words()).to_owned(),
+        }
+    }
+
+    /// `Firefox on Linux`
+    fn browser(&self, named: &str) -> String {
+        let language = self.t.tongue();
+        match named.split_once(" on ") {
+            Some((browser, system)) => wording::fill(
+                language,
+                "{} on {}",
+                &[
+                    wording::say(language, browser),
+                    wording::say(language, system),
+                ],
+            ),
+            None => wording::say(language, named).to_owned(),
         }
     }
 
@@ -122,9 +141,10 @@ impl LogPage {
         let mut lines = Vec::new();
         for (purpose, shown) in look.into_iter().flat_map(|look| look.data) {
             for Seen { row, what } in &shown {
-                lines.push(format!("{row}: {}.", what.join("; ")));
+                let what: Vec<&str> = what.iter().map(|what| self.t.say(what)).collect();
+                lines.push(format!("{}: {}.", self.t.say(row), what.join("; ")));
             }
-            lines.push(words.log_looked_to.fill(&purpose.words()));
+            lines.push(words.log_looked_to.fill(self.t.say(purpose.words())));
         }
         lines
     }

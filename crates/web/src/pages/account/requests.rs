@@ -89,8 +89,10 @@ pub(super) async fn ask(
     match requests::open(&site.studio, known.person, asked, words, by).await {
         Ok(_) => Ok(onward(HERE)),
         Err(error @ (RequestError::Words | RequestError::TooMany)) => {
-            let says = Some(error.to_string());
-            page(&site, &known, (about, words), says).await
+            match Texts::get().known(&error) {
+                Some(says) => page(&site, &known, (about, words), Some(says)).await,
+                None => Err(problem(error).into()),
+            }
         }
         Err(error) => Err(problem(error).into()),
     }
