@@ -172,9 +172,7 @@ pub(super) fn span(language: Language, ms: i64) -> String {
     // As many days as so many years have at most, beginning at any of them.
     let years = ms / DAY / 365;
     let (n, one, many) = match ms {
-        DAY.. if years > 1 && ms == (years * 1_461 + 3) / 4 * DAY => {
-            (years, "{} year", "{} years")
-        }
+        DAY.. if years > 1 && ms == (years * 1_461 + 3) / 4 * DAY => (years, "{} year", "{} years"),
         DAY.. if ms % DAY == 0 => (ms / DAY, "{} day", "{} days"),
         HOUR.. if ms % HOUR == 0 => (ms / HOUR, "{} hour", "{} hours"),
         _ => (ms.div_euclid(MINUTE).max(1), "{} minute", "{} minutes"),

@@ -1,5 +1,4 @@
-//! Every route and method in one table: who may ask, and what it does with the data of who asks. What is missing is
-//! refused, and a test compares the table with the routes.
+//! Every route and method, who may ask for it, and what it does with their data. What is missing here is refused.
 
 use axum::http::Method;
 use domain::role::{Role, Scope};
