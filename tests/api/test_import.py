@@ -27,7 +27,7 @@ LEFT = {
     "balance", "entry", "credit_grant", "hold", "hold_part", "key_spending", "log_entry", "erasure",
     "erasure_mark", "export", "export_part", "restriction", "request", "objection", "duty", "legal_hold",
     "disclosure", "breach_person", "invoice",
-    "consent", "preference", "news_letter", "policy_notice", "ticket", "ticket_message", "ticket_file",
+    "consent", "preference", "news_letter", "policy_notice", "terms_notice", "terms_acceptance", "ticket", "ticket_message", "ticket_file",
 }
 # Columns that are this house's own.
 OWN = {

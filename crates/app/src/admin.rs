@@ -38,6 +38,7 @@ use crate::news::{self, NewsCommand};
 use crate::pictures::{self, PictureCommand};
 use crate::place::{HouseArgs, Place};
 use crate::requests::{self, RequestCommand};
+use crate::terms::{self, TermsCommand};
 
 #[derive(Subcommand)]
 pub(crate) enum AdminCommand {
@@ -65,6 +66,9 @@ pub(crate) enum AdminCommand {
     /// News by e-mail, to whoever wants them
     #[command(subcommand)]
     News(NewsCommand),
+    /// The terms of this house: publish a version, list them, show one
+    #[command(subcommand)]
+    Terms(TermsCommand),
     /// Pictures that others see, or that models learn from, because their people agreed
     #[command(subcommand)]
     Picture(PictureCommand),
@@ -256,6 +260,7 @@ pub(crate) fn run(command: &AdminCommand, place: &Place) -> Result<ExitCode> {
             AdminCommand::Invoice(command) => invoices::run(&studio, command).await,
             AdminCommand::Request(command) => requests::run(&studio, command).await,
             AdminCommand::News(command) => news::run(&studio, command).await,
+            AdminCommand::Terms(command) => terms::run(&studio, command).await,
             AdminCommand::Picture(command) => pictures::run(&studio, command).await,
             AdminCommand::Hold(command) => holds::run(&studio, command).await,
             AdminCommand::Disclosure(command) => disclosures::run(&studio, command).await,

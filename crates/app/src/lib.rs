@@ -21,6 +21,7 @@ mod policies;
 mod privacy;
 mod requests;
 mod serve;
+mod terms;
 mod transfer;
 mod verify;
 mod work;

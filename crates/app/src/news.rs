@@ -49,7 +49,7 @@ pub(crate) async fn run(studio: &Studio, command: &NewsCommand) -> Result<String
     })
 }
 
-fn text_of(file: &Path) -> Result<String> {
+pub(crate) fn text_of(file: &Path) -> Result<String> {
     if file.as_os_str() == "-" {
         let mut text = String::new();
         std::io::stdin()

@@ -251,6 +251,7 @@ async fn serve(args: &ServeArgs, place: &Place, files: Option<LogFiles>) -> anyh
     tokio::spawn(disclosures::keep_watching(studio.clone(), stop.clone()));
     tokio::spawn(breaches::keep_watching(studio.clone(), stop.clone()));
     tokio::spawn(told::keep_telling(studio.clone(), stop.clone()));
+    tokio::spawn(studio::terms::keep_telling(studio.clone(), stop.clone()));
     tokio::spawn(audit::keep_auditing(studio.clone(), stop.clone()));
     let witnesses = args.witnesses.asked(&studio.recipients)?;
     tokio::spawn(asking::keep_asking(studio.clone(), witnesses, stop.clone()));

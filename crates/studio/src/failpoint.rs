@@ -31,7 +31,7 @@ pub(crate) const fn here(_name: &'static str) {}
 
 /// Every point, in the order in which a job meets them; then those of everything else.
 #[cfg(debug_assertions)]
-const POINTS: [&str; 68] = [
+const POINTS: [&str; 71] = [
     "enqueue-uncommitted",
     "enqueue-committed",
     "claim-uncommitted",
@@ -98,6 +98,9 @@ const POINTS: [&str; 68] = [
     "news-going",
     "policy-told-uncommitted",
     "policy-told-committed",
+    "terms-published-uncommitted",
+    "terms-accepted-uncommitted",
+    "terms-accepted-committed",
     "handed-over-uncommitted",
     "handed-over-committed",
 ];

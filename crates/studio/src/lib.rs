@@ -55,6 +55,8 @@ pub mod visits;
 
 pub mod support;
 
+pub mod terms;
+
 use std::sync::Arc;
 use std::time::Duration;
 

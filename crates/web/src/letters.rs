@@ -135,7 +135,7 @@ pub fn write(letter: &Letter, home: &str) -> Written {
             let at = t.exact(Moment::from_millis(*at_ms));
             words.body.fill_two(&at, home)
         }
-        Letter::PolicyChanges { at_ms, text, .. } => {
+        Letter::PolicyChanges { at_ms, text, .. } | Letter::TermsChange { at_ms, text, .. } => {
             let at = t.exact(Moment::from_millis(*at_ms));
             words.body.fill_all(&[home, &at, text])
         }
@@ -215,6 +215,7 @@ fn words<'a>(t: &'static Texts, letter: &'a Letter) -> (&'static LetterText, Opt
             &all.policy_changes,
             Some(format!("/privacy/versions/{policy}/changes")),
         ),
+        Letter::TermsChange { .. } => (&all.terms_change, here("/terms/accept")),
         Letter::ChildLocked { .. } => (&all.child_locked, here("/account/restriction")),
         Letter::ChildUnlocked { .. } => (&all.child_unlocked, here("/account")),
         Letter::ChildContested { .. } => (&all.child_contested, here("/desk/children")),

@@ -145,6 +145,7 @@ pub(crate) struct Texts {
     pub(crate) policies: Policies,
     pub(crate) desk_policies: DeskPolicies,
     pub(crate) notices: Notices,
+    pub(crate) terms: Terms,
     pub(crate) glossary: Glossary,
     pub(crate) api: Api,
     pub(crate) problem: Problem,
@@ -157,6 +158,13 @@ texts! {
             words words_what controller banner_link banner_unread banner_read;
         Pattern: version published effective change more compare between left soon feed_item banner banner_goes
             banner_gone banner_since;
+    }
+    Terms {
+        String: title editions editions_lead first wording no_summary accept_title accept_lead
+            accept_waits accept_tick accept_do accept_refuse accept_refuse_what accept_nothing
+            unticked banner banner_link banner_later sign_up_tick sign_up_unticked sign_up_other
+            desk_none desk_publish;
+        Pattern: version feed_item accepted counted;
     }
     DeskPolicies {
         String: title lead running is_solo publish nobody transfer transfer_none transfer_do;
@@ -273,7 +281,7 @@ texts! {
             passkey_name passkey_name_hint passkey_make passkey_known passkey_stopped
             passkey_failed passkey_synced rename rename_do remove confirm_passkey
             session_by_password session_by_removed;
-        Pattern: hold log_looked log_looked_to log_key_made log_signed_in log_brought log_handed log_invoice log_learned log_role log_credits log_priority session_when session_by_passkey passkey_used passkey_unused key_used key_limited;
+        Pattern: hold log_looked log_looked_to log_key_made log_signed_in log_brought log_handed log_invoice log_terms log_learned log_role log_credits log_priority session_when session_by_passkey passkey_used passkey_unused key_used key_limited;
         Plural: data_rows recovery_left;
     }
     Forget {
@@ -409,7 +417,7 @@ texts! {
             request_refused request_arrived request_overdue duty_asked
             duty_agreed duty_unusual child_locked child_unlocked child_contested ticket_confirm ticket_opened ticket_answered ticket_closed
             disclosed disclosure_asked disclosure_unreviewed breach breach_noted breach_overdue
-            ticket_arrived policy_changes news_confirm news;
+            ticket_arrived policy_changes terms_change news_confirm news;
     }
 }
 

@@ -10,6 +10,7 @@ use super::person::{self, Age, NewAccount};
 use super::proof::{self, About, Kind};
 use super::sign_in::{SignedIn, Visit, admit};
 use crate::letters::{self, Letter};
+use crate::terms::Ticked;
 use crate::{Failure, Studio};
 use domain::personal::{BadAddress, BadPassword};
 use domain::role::Role;
@@ -48,6 +49,7 @@ pub async fn ask(
     visit: &Visit,
     (address, password): (&str, &str),
     age: Option<Age>,
+    terms: Option<&Ticked>,
 ) -> Result<(), SignUpError> {
     let address = Address::new(address)?;
     let password = Password::new(password)?;
@@ -61,10 +63,13 @@ pub async fn ask(
     let hash = place.hash(password, &studio.randomness).await;
     let known = person::id_by_address(studio, &address).await?;
     let mut tx = studio.db.write().await?;
+    // Kept until the account is there, or the link has ended.
+    let detail = terms.map(|ticked| serde_json::json!(ticked).to_string());
     let about = About {
         address: Some(&address),
         password: Some(&hash),
         age,
+        detail: detail.as_deref(),
         ..About::default()
     };
     let token = proof::give(studio, &mut tx, Kind::SignUp, &about).await?;
@@ -133,7 +138,13 @@ pub async fn confirm(
     if !person::open_account(studio, &mut tx, &new).await? {
         return Err(SignUpError::LinkEnded);
     }
+    if let Some(detail) = &asked.detail {
+        let ticked = serde_json::from_str::<Ticked>(detail.expose());
+        let bad = |_| Failure::Row("terms of a proof".to_owned());
+        ticked.map_err(bad)?.keep(studio, &mut tx, person).await?;
+    }
     let signed_in = admit(studio, &mut tx, visit, person, None).await?;
+    crate::failpoint::here("terms-accepted-uncommitted");
     tx.commit().await?;
     studio.gate.has_accounts_now();
     Ok(signed_in)

@@ -54,6 +54,7 @@ pub(super) const KINDS: &[&str] = &[
     "breach_overdue",
     "news_confirm",
     "policy_changes",
+    "terms_change",
     "news",
 ];
 
@@ -252,6 +253,12 @@ pub enum Letter {
         at_ms: i64,
         text: String,
     },
+    /// Another version of the terms holds from then on, and is to be accepted.
+    TermsChange {
+        terms: i64,
+        at_ms: i64,
+        text: String,
+    },
     /// News, to whoever wants them; `leave` ends them.
     News {
         subject: String,
@@ -310,6 +317,7 @@ impl Letter {
             Self::BreachOverdue { .. } => "breach_overdue",
             Self::NewsConfirm { .. } => "news_confirm",
             Self::PolicyChanges { .. } => "policy_changes",
+            Self::TermsChange { .. } => "terms_change",
             Self::News { .. } => "news",
         }
     }
@@ -370,7 +378,8 @@ impl Letter {
             | Self::Breach { .. }
             | Self::BreachNoted { .. }
             | Self::BreachOverdue { .. }
-            | Self::PolicyChanges { .. } => Operation::WriteNeededLetter,
+            | Self::PolicyChanges { .. }
+            | Self::TermsChange { .. } => Operation::WriteNeededLetter,
             Self::NewsConfirm { .. } | Self::News { .. } => Operation::WriteOtherLetter,
         }
     }

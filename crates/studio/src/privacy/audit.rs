@@ -20,6 +20,7 @@ use super::{
 };
 use crate::credits::ledger;
 use crate::jobs::worker::Stop;
+use crate::terms;
 use crate::{Failure, Studio, orphans, visits};
 
 /// Says what a document is, and which edition of its fields it has.
@@ -241,6 +242,12 @@ pub async fn run(studio: &Studio, brought: &[Checkpoint]) -> Result<Report, Fail
             shows: "Every version of the privacy notice is as it was published.",
             promises: &["GOV-03", "POL-01"],
             wrong: legible(policies::complaints(studio).await)?,
+        },
+        Check {
+            name: "terms",
+            shows: "Every version of the terms is as it was published.",
+            promises: &["OWN-06"],
+            wrong: legible(terms::complaints(studio).await)?,
         },
         Check {
             name: "witnesses",

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::keys::Keys;
 
 #[must_use]
-pub(super) fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     let mut text = String::new();
     write(value, &mut text);
     text

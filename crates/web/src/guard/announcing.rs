@@ -11,6 +11,7 @@ use domain::clock::Moment;
 use studio::Failure;
 use studio::accounts::{Known, Means};
 use studio::privacy::policies::{self, Announcement};
+use studio::terms;
 
 use crate::Site;
 use crate::problem::is_api;
@@ -18,6 +19,7 @@ use crate::texts::Texts;
 
 tokio::task_local! {
     static BANNER: Option<Banner>;
+    static HAS_TERMS: bool;
 }
 
 /// A line above a page, with where it leads.
@@ -35,6 +37,11 @@ impl Banner {
     }
 }
 
+/// Whether the page that is answered leads to the operator's terms.
+pub(crate) fn has_terms() -> bool {
+    HAS_TERMS.try_with(|has| *has).unwrap_or(false)
+}
+
 /// How long an answer to what is announced holds.
 const LOOK_AGAIN_MS: i64 = 1_000;
 
@@ -49,6 +56,8 @@ struct Latest {
     to: Option<String>,
     /// Whether anybody was ever told anything.
     has_told: bool,
+    /// Whether there are terms of the operator's.
+    has_terms: bool,
 }
 
 impl Seen {
@@ -72,6 +81,7 @@ impl Seen {
         let latest = Latest {
             announced,
             to: to.map(|known| known.to.name),
+            has_terms: !terms::heads(&site.studio).await?.is_empty(),
             has_told: heads.iter().any(|head| head.is_material),
         };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,30 +101,48 @@ pub(super) async fn tell(State(site): State<Site>, request: Request, next: Next)
         return next.run(request).await;
     }
     let known = request.extensions().get::<Known>().copied();
-    let banner = match banner(&site, known).await {
-        Ok(banner) => banner,
+    let (banner, has_terms) = match banner(&site, known).await {
+        Ok(told) => told,
         Err(error) => {
             tracing::error!(%error, "it could not be seen what is announced");
-            None
+            (None, false)
         }
     };
-    BANNER.scope(banner, next.run(request)).await
+    let answer = HAS_TERMS.scope(has_terms, next.run(request));
+    BANNER.scope(banner, answer).await
 }
 
-async fn banner(site: &Site, known: Option<Known>) -> Result<Option<Banner>, Failure> {
+async fn banner(site: &Site, known: Option<Known>) -> Result<(Option<Banner>, bool), Failure> {
     let now = site.studio.clock.now();
     let latest = site.seen.look(site, now).await?;
     let t = Texts::get();
     let words = &t.policies;
     if let Some(known) = known.filter(|known| !matches!(known.means, Means::Key { .. })) {
         let is_unread = latest.has_told && policies::unread(&site.studio, known.person).await? > 0;
-        return Ok(is_unread.then(|| Banner {
-            says: words.banner_unread.clone(),
-            link: "/account/notices".to_owned(),
-            link_words: &words.banner_read,
-        }));
+        if is_unread {
+            let banner = Banner {
+                says: words.banner_unread.clone(),
+                link: "/account/notices".to_owned(),
+                link_words: &words.banner_read,
+            };
+            return Ok((Some(banner), latest.has_terms));
+        }
+        let asked = latest.has_terms && !matches!(known.means, Means::Local);
+        let asked = match asked {
+            true => terms::offered(&site.studio, known.person).await?,
+            false => None,
+        };
+        let banner = asked.map(|head| Banner {
+            says: match head.effective > now {
+                true => t.terms.banner_later.clone(),
+                false => t.terms.banner.clone(),
+            },
+            link: "/terms/accept".to_owned(),
+            link_words: &t.terms.banner_link,
+        });
+        return Ok((banner, latest.has_terms));
     }
-    Ok(latest.announced.map(|announced| {
+    let banner = latest.announced.map(|announced| {
         let day = t.exact(announced.effective);
         Banner {
             says: match (announced.holds, &latest.to) {
@@ -126,5 +154,6 @@ async fn banner(site: &Site, known: Option<Known>) -> Result<Option<Banner>, Fai
             link: format!("/privacy/versions/{}/changes", announced.number),
             link_words: &words.banner_link,
         }
-    }))
+    });
+    Ok((banner, latest.has_terms))
 }

@@ -6,7 +6,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::secret::{ApiKey, Token};
 use studio::accounts::{self, Known, Means, key, session};
-use studio::privacy::restriction::Mode;
+use studio::privacy::restriction::{Mode, Operation};
+use studio::terms;
 
 use super::access::{self, Access};
 use crate::Site;
@@ -46,6 +47,12 @@ pub(super) async fn check(State(site): State<Site>, mut request: Request, next: 
     if let Some(known) = known {
         if !operation.is_done_in(known.mode) {
             return restricted(known.mode, &request);
+        }
+        let is_studio = request.uri().path() == "/";
+        match owes_terms(&site, &known, operation, is_studio).await {
+            Ok(false) => {}
+            Ok(true) => return unaccepted(&request),
+            Err(problem) => return problem.on(request.uri().path()),
         }
         request.extensions_mut().insert(known);
     }
@@ -143,6 +150,31 @@ fn restricted(mode: Mode, request: &Request) -> Response {
         true => problem.into_response(),
         false => problem.on(request.uri().path()),
     }
+}
+
+/// Whether the terms stand before what is asked for. Whoever has not accepted them can do what can be done in a
+/// restricted account: read, take along, delete, use their rights; and is asked where they would draw.
+async fn owes_terms(
+    site: &Site,
+    known: &Known,
+    operation: Operation,
+    is_studio: bool,
+) -> Result<bool, Problem> {
+    if matches!(known.means, Means::Local) || (operation.is_done_in(Mode::Restricted) && !is_studio)
+    {
+        return Ok(false);
+    }
+    Ok(terms::owes(&site.studio, known.person).await?)
+}
+
+/// A person reads the terms and goes on afterwards; a program is told.
+fn unaccepted(request: &Request) -> Response {
+    let path = request.uri().path();
+    if !is_api(path) && !wants_part(request.headers()) {
+        return Redirect::to("/terms/accept").into_response();
+    }
+    let message = "The terms of this house hold, and you have not accepted them: sign in, and read them at /terms/accept. Until then you can read, export and delete what is yours, and draw nothing. Nothing was charged.";
+    Problem::new(StatusCode::FORBIDDEN, "terms_not_accepted", message).into_response()
 }
 
 /// Where a person signs in and goes on to `next`.

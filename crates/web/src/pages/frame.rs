@@ -2,7 +2,7 @@
 
 use studio::accounts::{Known, Means};
 
-use crate::guard::Banner;
+use crate::guard::{self, Banner};
 use crate::language::{self, Tongue};
 use crate::texts::Texts;
 
@@ -75,6 +75,11 @@ impl Frame {
     /// Where whoever chooses a language comes back to.
     pub(crate) fn back(&self) -> String {
         language::back()
+    }
+
+    /// Whether the page leads to the operator's terms.
+    pub(crate) fn has_terms(&self) -> bool {
+        guard::has_terms()
     }
 
     pub(crate) fn links(&self, t: &'static Texts) -> Vec<Link> {

@@ -26,6 +26,7 @@ mod schemas;
 mod sent;
 mod studio;
 mod support;
+mod terms;
 mod trust;
 mod visits;
 mod witness;
@@ -132,6 +133,14 @@ pub(crate) fn routes() -> Router<Site> {
         .route("/language", post(language::choose))
         .route("/letters", get(letters::list))
         .route("/desk/visits", get(visits::show))
+        .route("/terms", get(terms::show))
+        .route("/terms/versions.atom", get(terms::atom))
+        .route("/terms/versions.json", get(terms::json_feed))
+        .route("/terms/accept", get(terms::ask).post(terms::accept))
+        .route("/terms/{number}", get(terms::version))
+        .route("/terms/{number}/changes", get(terms::changes))
+        .route("/terms/{number}/terms.txt", get(terms::text))
+        .route("/terms/{number}/proof.json", get(terms::proven))
         .merge(door::routes())
         .merge(account::routes())
         .merge(credits::routes())

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use studio::privacy::log::proof;
 use studio::privacy::policies::{
-    self, Change, Declaration, Head, Line, Sort, Version, compare, in_force,
+    self, Change, Dated, Declaration, Head, Line, Sort, Version, compare, in_force,
 };
 
 use super::{Frame, Shown, ok, onward};
@@ -61,21 +61,46 @@ impl Top {
 
 /// How a version stands now.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stands {
+pub(super) enum Stands {
     InForce,
     Waits,
     Overtaken,
     Past,
 }
 
-fn state(heads: &[Head], head: &Head, now: Moment) -> Stands {
-    let force = in_force(heads, now).map_or(0, |head| head.number);
-    let was_ever = in_force(heads, head.effective).is_some_and(|one| one.number == head.number);
-    match head.number.cmp(&force) {
+pub(super) fn state<V: Dated>(heads: &[V], head: &V, now: Moment) -> Stands {
+    let force = in_force(heads, now).map_or(0, Dated::number);
+    let was_ever =
+        in_force(heads, head.effective()).is_some_and(|one| one.number() == head.number());
+    match head.number().cmp(&force) {
         std::cmp::Ordering::Equal => Stands::InForce,
         std::cmp::Ordering::Greater => Stands::Waits,
-        std::cmp::Ordering::Less if was_ever && head.effective <= now => Stands::Past,
+        std::cmp::Ordering::Less if was_ever && head.effective() <= now => Stands::Past,
         std::cmp::Ordering::Less => Stands::Overtaken,
+    }
+}
+
+impl Stands {
+    /// As a sentence above the version.
+    pub(super) fn says(self) -> &'static str {
+        let words = &Texts::get().policies;
+        match self {
+            Self::InForce => &words.state_in_force,
+            Self::Waits => &words.state_waits,
+            Self::Overtaken => &words.state_overtaken,
+            Self::Past => &words.state_past,
+        }
+    }
+
+    /// In a list.
+    pub(super) fn listed(self) -> &'static str {
+        let words = &Texts::get().policies;
+        match self {
+            Self::InForce => &words.in_force,
+            Self::Waits => &words.waits,
+            Self::Overtaken => &words.overtaken,
+            Self::Past => &words.past,
+        }
     }
 }
 
@@ -93,12 +118,7 @@ pub(super) fn listed(heads: &[Head], now: Moment) -> Vec<Listed> {
     let words = &Texts::get().policies;
     let one = |head: &Head| Listed {
         head: Top::of(head),
-        state: match state(heads, head, now) {
-            Stands::InForce => &words.in_force,
-            Stands::Waits => &words.waits,
-            Stands::Overtaken => &words.overtaken,
-            Stands::Past => &words.past,
-        },
+        state: state(heads, head, now).listed(),
         changes: in_words(&head.changes, MAX_LISTED),
         more: head.changes.len().saturating_sub(MAX_LISTED),
         without: match head.number {
@@ -167,16 +187,10 @@ pub(super) async fn show(
     let Some((body, part)) = version.told_in(t.tongue()) else {
         return Ok(onward(&language::in_english()));
     };
-    let words = &t.policies;
     Ok(ok(&PolicyPage {
         t,
         frame: Frame::of(known.as_ref(), "privacy"),
-        state: match state(&heads, &version.head, site.studio.clock.now()) {
-            Stands::InForce => &words.state_in_force,
-            Stands::Waits => &words.state_waits,
-            Stands::Overtaken => &words.state_overtaken,
-            Stands::Past => &words.state_past,
-        },
+        state: state(&heads, &version.head, site.studio.clock.now()).says(),
         head: Top::of(&version.head).of_text(&body),
         part,
     }))
@@ -234,7 +248,7 @@ pub(super) async fn proven(
 
 #[derive(Deserialize)]
 pub(super) struct From {
-    from: Option<String>,
+    pub(super) from: Option<String>,
 }
 
 /// A version to compare with.
@@ -293,21 +307,25 @@ pub(super) async fn changes(
 }
 
 /// One version in a feed.
-struct Item {
-    number: i64,
-    title: String,
-    published: String,
-    says: String,
+pub(super) struct Item {
+    pub(super) number: i64,
+    pub(super) title: String,
+    pub(super) published: String,
+    pub(super) says: String,
 }
 
 #[derive(Template)]
 #[template(path = "policies_feed.xml")]
-struct Feed {
-    t: &'static Texts,
-    home: String,
-    author: String,
-    updated: String,
-    items: Vec<Item>,
+pub(super) struct Feed {
+    pub(super) t: &'static Texts,
+    pub(super) title: &'static str,
+    /// Where the versions are listed, where each of them is, and where the feeds are.
+    pub(super) list: String,
+    pub(super) each: String,
+    pub(super) feeds: String,
+    pub(super) author: String,
+    pub(super) updated: String,
+    pub(super) items: Vec<Item>,
 }
 
 impl Feed {
@@ -328,57 +346,73 @@ impl Feed {
             },
         };
         let last = heads.last().map_or(site.opened, |head| head.published);
-        let author = site.controller.as_ref();
+        let list = origin.url("/privacy/versions");
         Ok(Self {
             t,
-            home: origin.url(""),
-            author: author.map_or_else(|| t.frame.name.clone(), |one| one.name.clone()),
+            title: &t.policies.title,
+            each: list.clone(),
+            feeds: list.clone(),
+            list,
+            author: author(site),
             updated: when::iso(last),
             items: heads.iter().rev().map(item).collect(),
         })
     }
 }
 
-pub(super) async fn atom(State(site): State<Site>, origin: Origin) -> Result<Response, Problem> {
-    let feed = Feed::of(&site, &origin).await?;
-    let kind = [(header::CONTENT_TYPE, "application/atom+xml; charset=utf-8")];
-    match feed.render() {
-        Ok(xml) => Ok((kind, xml).into_response()),
-        Err(error) => {
-            tracing::error!(%error, "a feed could not be written");
-            Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response())
+/// Who writes the versions.
+pub(super) fn author(site: &Site) -> String {
+    let author = site.controller.as_ref();
+    author.map_or_else(|| Texts::get().frame.name.clone(), |one| one.name.clone())
+}
+
+impl Feed {
+    pub(super) fn into_atom(self) -> Response {
+        let kind = [(header::CONTENT_TYPE, "application/atom+xml; charset=utf-8")];
+        match self.render() {
+            Ok(xml) => (kind, xml).into_response(),
+            Err(error) => {
+                tracing::error!(%error, "a feed could not be written");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
         }
+    }
+
+    /// JSON Feed 1.1.
+    pub(super) fn into_json(self) -> Response {
+        let items = self.items.iter().map(|item| {
+            let at = format!("{}/{}", self.each, item.number);
+            json!({
+                "id": at,
+                "url": at,
+                "title": item.title,
+                "content_text": item.says,
+                "date_published": item.published,
+            })
+        });
+        let document = json!({
+            "version": "https://jsonfeed.org/version/1.1",
+            "title": self.title,
+            "home_page_url": self.list,
+            "feed_url": format!("{}.json", self.feeds),
+            "language": self.t.language,
+            "authors": [{ "name": self.author }],
+            "items": items.collect::<Vec<_>>(),
+        });
+        let kind = [(header::CONTENT_TYPE, "application/feed+json")];
+        (kind, document.to_string()).into_response()
     }
 }
 
-/// JSON Feed 1.1.
+pub(super) async fn atom(State(site): State<Site>, origin: Origin) -> Result<Response, Problem> {
+    Ok(Feed::of(&site, &origin).await?.into_atom())
+}
+
 pub(super) async fn json_feed(
     State(site): State<Site>,
     origin: Origin,
 ) -> Result<Response, Problem> {
-    let feed = Feed::of(&site, &origin).await?;
-    let home = &feed.home;
-    let items = feed.items.iter().map(|item| {
-        let at = format!("{home}/privacy/versions/{}", item.number);
-        json!({
-            "id": at,
-            "url": at,
-            "title": item.title,
-            "content_text": item.says,
-            "date_published": item.published,
-        })
-    });
-    let document = json!({
-        "version": "https://jsonfeed.org/version/1.1",
-        "title": feed.t.policies.title,
-        "home_page_url": format!("{home}/privacy/versions"),
-        "feed_url": format!("{home}/privacy/versions.json"),
-        "language": feed.t.language,
-        "authors": [{ "name": feed.author }],
-        "items": items.collect::<Vec<_>>(),
-    });
-    let kind = [(header::CONTENT_TYPE, "application/feed+json")];
-    Ok((kind, document.to_string()).into_response())
+    Ok(Feed::of(&site, &origin).await?.into_json())
 }
 
 /// A version for programs.

@@ -43,5 +43,6 @@ mod stage;
 mod standing;
 mod streaming;
 mod support;
+mod terms;
 mod trust;
 mod visits;

@@ -75,6 +75,11 @@ const FATES: &[(&str, Fate)] = &[
     ),
     ("news_letter", AFFAIRS),
     ("policy_notice", AFFAIRS),
+    ("terms_notice", AFFAIRS),
+    (
+        "terms_acceptance",
+        Fate::Left("it is a contract with who ran the other house, and not with this one"),
+    ),
     (
         "preference",
         Fate::Left(

@@ -108,6 +108,27 @@ pub(super) const POLICY: Table = Table {
     ],
 };
 
+pub(super) const TERMS: Table = Table {
+    name: "terms",
+    row: "Versions of the terms of who runs this house",
+    of: Of::Nobody,
+    purposes: &[],
+    kept: Kept::Books,
+    erased: Erased::Untouched,
+    columns: &[
+        inner("number"),
+        inner("published_ms"),
+        inner("effective_ms"),
+        inner("needs_acceptance"),
+        inner("summary"),
+        inner("body"),
+        inner("body_sha256"),
+        inner("before_sha256"),
+        inner("sha256"),
+        inner("log_id"),
+    ],
+};
+
 pub(super) const QUEUE: Table = Table {
     name: "queue",
     row: "The turn that is being served",

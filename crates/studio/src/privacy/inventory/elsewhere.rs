@@ -208,6 +208,7 @@ pub const ELSEWHERE: &[Spot] = &[
         "which version of this notice it tells of",
         Behavior,
     ),
+    told("terms", "which version of the terms it tells of", Behavior),
     told("token", "the link", Credentials),
     told("family", "the family of the browser that signed in", Device),
     told(

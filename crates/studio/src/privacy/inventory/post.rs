@@ -28,6 +28,37 @@ pub(super) const POLICY_NOTICE: Table = Table {
     ],
 };
 
+pub(super) const TERMS_NOTICE: Table = Table {
+    name: "terms_notice",
+    row: "Each time that you were told of a change of the terms",
+    of: Of::Person("person_id"),
+    purposes: &[Purpose::Mail],
+    kept: Kept::Account,
+    erased: Erased::Deleted,
+    columns: &[
+        used("terms", "of which version", Behavior),
+        inner("person_id"),
+        used("created_ms", "when you were told", Behavior),
+    ],
+};
+
+pub(super) const TERMS_ACCEPTANCE: Table = Table {
+    name: "terms_acceptance",
+    row: "Each version of the terms that you accepted",
+    of: Of::Person("person_id"),
+    purposes: &[Purpose::Account],
+    kept: Kept::Account,
+    erased: Erased::Deleted,
+    columns: &[
+        inner("person_id"),
+        used("terms", "which version", Behavior),
+        made("text_sha256", "a checksum of its text", Behavior),
+        used("means", "where you accepted it", Behavior),
+        used("created_ms", "when you accepted it", Behavior),
+        inner("log_id"),
+    ],
+};
+
 pub(super) const PROOF: Table = Table {
     name: "proof",
     row: "Each link that was sent to you, and each code that is awaited",

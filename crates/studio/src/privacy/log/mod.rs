@@ -92,10 +92,12 @@ pub enum Kind {
     BreachReported,
     BreachClosed,
     BreachTold,
+    TermsPublished,
+    TermsAccepted,
 }
 
 impl Kind {
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 51] = [
         Self::SignedIn,
         Self::RoleChanged,
         Self::CreditsGiven,
@@ -145,6 +147,8 @@ impl Kind {
         Self::BreachReported,
         Self::BreachClosed,
         Self::BreachTold,
+        Self::TermsPublished,
+        Self::TermsAccepted,
     ];
 
     /// By which staff came to see something of somebody.
@@ -202,6 +206,8 @@ impl Kind {
             Self::BreachReported => "breach_reported",
             Self::BreachClosed => "breach_closed",
             Self::BreachTold => "breach_told",
+            Self::TermsPublished => "terms_published",
+            Self::TermsAccepted => "terms_accepted",
         }
     }
 
@@ -262,6 +268,8 @@ impl Kind {
             Self::BreachReported => "A breach was reported to the authority",
             Self::BreachClosed => "A breach was closed",
             Self::BreachTold => "You were told of a breach that concerns you",
+            Self::TermsPublished => "A version of the terms was published",
+            Self::TermsAccepted => "You accepted the terms",
         }
     }
 

@@ -20,6 +20,7 @@ use domain::language::Language;
 use serde_json::{Value, json};
 
 pub use declaration::Declaration;
+pub use declaration::sha256;
 pub use difference::{Change, Sort, between};
 pub use lines::{Line, compare};
 pub use publishing::{
@@ -30,8 +31,8 @@ pub use telling::{
     Announcement, Told, acknowledge, announced, counted, keep_telling, of_person, returned,
     tell_due, unread,
 };
+pub(crate) use telling::{Subject, tell};
 
-pub use self::declaration::sha256;
 use super::canonical;
 use crate::{Failure, Studio};
 
@@ -54,6 +55,24 @@ pub struct Head {
     pub log: LogId,
     /// What is other than in the version before.
     pub changes: Vec<Change>,
+}
+
+/// What is published in versions, each of which holds from its day: the notice, and the operator's terms.
+pub trait Dated {
+    /// From 1, without a gap.
+    fn number(&self) -> i64;
+    /// From when on it holds.
+    fn effective(&self) -> Moment;
+}
+
+impl Dated for Head {
+    fn number(&self) -> i64 {
+        self.number
+    }
+
+    fn effective(&self) -> Moment {
+        self.effective
+    }
 }
 
 /// A version with what it says, as it is served.
@@ -169,18 +188,18 @@ async fn rows_in(tx: &mut Tx) -> Result<Vec<HeadRow>, Failure> {
 /// Which of these is in force: the newest whose day has come. One that a newer one overtook before its day
 /// never is.
 #[must_use]
-pub fn in_force(heads: &[Head], now: Moment) -> Option<&Head> {
-    heads.iter().rfind(|head| head.effective <= now)
+pub fn in_force<V: Dated>(heads: &[V], now: Moment) -> Option<&V> {
+    heads.iter().rfind(|head| head.effective() <= now)
 }
 
 /// Those that are published and wait for their day, the next one first.
 #[must_use]
-pub fn waiting(heads: &[Head], now: Moment) -> Vec<&Head> {
-    let since = in_force(heads, now).map_or(0, |head| head.number);
+pub fn waiting<V: Dated>(heads: &[V], now: Moment) -> Vec<&V> {
+    let since = in_force(heads, now).map_or(0, Dated::number);
     let later = heads.iter();
-    let later = later.filter(|head| head.number > since && head.effective > now);
-    let mut later: Vec<&Head> = later.collect();
-    later.sort_by_key(|head| (head.effective, head.number));
+    let later = later.filter(|head| head.number() > since && head.effective() > now);
+    let mut later: Vec<&V> = later.collect();
+    later.sort_by_key(|head| (head.effective(), head.number()));
     later
 }
 

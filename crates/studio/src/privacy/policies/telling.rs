@@ -30,13 +30,13 @@ pub async fn tell_due(studio: &Studio) -> Result<u64, Failure> {
     let mut told = 0;
     for head in waiting(&heads, studio.clock.now()) {
         if head.is_material {
-            told += tell(studio, head).await?;
+            told += tell_of(studio, head).await?;
         }
     }
     Ok(told)
 }
 
-async fn tell(studio: &Studio, head: &Head) -> Result<u64, Failure> {
+async fn tell_of(studio: &Studio, head: &Head) -> Result<u64, Failure> {
     let changes = head.changes.iter().take(MAX_LISTED);
     let lines: Vec<String> = changes
         .map(|change| format!("{}: {}", change.sort.words(), change.says))
@@ -46,15 +46,70 @@ async fn tell(studio: &Studio, head: &Head) -> Result<u64, Failure> {
         at_ms: head.effective.as_millis(),
         text: lines.join("\n\n"),
     };
+    tell(studio, Subject::Notice, head.number, &letter).await
+}
+
+/// What people are told of in rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Notice,
+    Terms,
+}
+
+impl Subject {
+    const fn untold(self) -> &'static str {
+        match self {
+            Self::Notice => {
+                "SELECT account.person_id FROM account JOIN person ON person.id = account.person_id \
+                 WHERE account.person_id > $1 AND person.erasure_id IS NULL AND NOT EXISTS \
+                 (SELECT 1 FROM policy_notice WHERE policy_notice.policy = $2 \
+                 AND policy_notice.person_id = account.person_id) ORDER BY account.person_id LIMIT $3"
+            }
+            Self::Terms => {
+                "SELECT account.person_id FROM account JOIN person ON person.id = account.person_id \
+                 WHERE account.person_id > $1 AND person.erasure_id IS NULL AND NOT EXISTS \
+                 (SELECT 1 FROM terms_notice WHERE terms_notice.terms = $2 \
+                 AND terms_notice.person_id = account.person_id) AND NOT EXISTS \
+                 (SELECT 1 FROM terms_acceptance WHERE terms_acceptance.terms = $2 \
+                 AND terms_acceptance.person_id = account.person_id) ORDER BY account.person_id LIMIT $3"
+            }
+        }
+    }
+
+    const fn write(self) -> &'static str {
+        match self {
+            Self::Notice => {
+                "INSERT INTO policy_notice (policy, person_id, created_ms) \
+                 SELECT CAST($1 AS BIGINT), person.id, CAST($3 AS BIGINT) FROM person \
+                 WHERE person.id = $2 AND person.erasure_id IS NULL \
+                 ON CONFLICT (policy, person_id) DO NOTHING"
+            }
+            Self::Terms => {
+                "INSERT INTO terms_notice (terms, person_id, created_ms) \
+                 SELECT CAST($1 AS BIGINT), person.id, CAST($3 AS BIGINT) FROM person \
+                 WHERE person.id = $2 AND person.erasure_id IS NULL \
+                 ON CONFLICT (terms, person_id) DO NOTHING"
+            }
+        }
+    }
+}
+
+/// Writes to everybody with an account who was not told of a version yet; gives how many that were.
+pub(crate) async fn tell(
+    studio: &Studio,
+    subject: Subject,
+    number: i64,
+    letter: &Letter,
+) -> Result<u64, Failure> {
     let mut told = 0;
     let mut after = String::new();
     loop {
-        let people = untold(studio, head.number, &after).await?;
+        let people = untold(studio, subject, number, &after).await?;
         let Some(last) = people.last() else { break };
         after = last.to_string();
         let mut tx = studio.db.write().await?;
         for person in people {
-            told += u64::from(write(studio, &mut tx, head.number, person, &letter).await?);
+            told += u64::from(write(studio, &mut tx, (subject, number), person, letter).await?);
         }
         failpoint::here("policy-told-uncommitted");
         tx.commit().await?;
@@ -64,15 +119,15 @@ async fn tell(studio: &Studio, head: &Head) -> Result<u64, Failure> {
 }
 
 /// Some with an account who were not told yet.
-async fn untold(studio: &Studio, number: i64, after: &str) -> Result<Vec<PersonId>, Failure> {
+async fn untold(
+    studio: &Studio,
+    subject: Subject,
+    number: i64,
+    after: &str,
+) -> Result<Vec<PersonId>, Failure> {
     let mut tx = studio.db.read().await?;
     let ids: Vec<String> = on!(tx, conn => {
-        sqlx::query_scalar(
-            "SELECT account.person_id FROM account JOIN person ON person.id = account.person_id \
-             WHERE account.person_id > $1 AND person.erasure_id IS NULL AND NOT EXISTS \
-             (SELECT 1 FROM policy_notice WHERE policy_notice.policy = $2 \
-             AND policy_notice.person_id = account.person_id) ORDER BY account.person_id LIMIT $3",
-        )
+        sqlx::query_scalar(subject.untold())
         .bind(after)
         .bind(number)
         .bind(AT_ONCE)
@@ -87,17 +142,12 @@ async fn untold(studio: &Studio, number: i64, after: &str) -> Result<Vec<PersonI
 async fn write(
     studio: &Studio,
     tx: &mut Tx,
-    number: i64,
+    (subject, number): (Subject, i64),
     person: PersonId,
     letter: &Letter,
 ) -> Result<bool, Failure> {
     let written = on!(tx, conn => {
-        sqlx::query(
-            "INSERT INTO policy_notice (policy, person_id, created_ms) \
-             SELECT CAST($1 AS BIGINT), person.id, CAST($3 AS BIGINT) FROM person \
-             WHERE person.id = $2 AND person.erasure_id IS NULL \
-             ON CONFLICT (policy, person_id) DO NOTHING",
-        )
+        sqlx::query(subject.write())
         .bind(number)
         .bind(person.to_string())
         .bind(studio.clock.now().as_millis())

@@ -91,7 +91,7 @@ pub(super) fn refusals(operation: &Operation) -> Vec<(u16, &'static str)> {
         (402, "Not enough credits, or more than max_credits."),
         (
             403,
-            "The key has not the scope, another site sent this, or the account is restricted.",
+            "The key has not the scope, another site sent this, the account is restricted, or the terms of the house are not accepted.",
         ),
         (
             404,

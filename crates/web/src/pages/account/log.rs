@@ -60,6 +60,7 @@ impl LogPage {
             Kind::LearnedFrom => words
                 .log_learned
                 .fill_two(&number("pictures"), &text("set")),
+            Kind::TermsAccepted => words.log_terms.fill(&number("terms")),
             Kind::HandedOver => words.log_handed.fill(&text("to")),
             Kind::InvoiceRecorded => words.log_invoice.fill(&text("number")),
             Kind::ConsentWithdrawn if text("means") == "house" => words.log_taken_down.clone(),
@@ -100,7 +101,8 @@ impl LogPage {
             | Kind::DutyBegun
             | Kind::DutyEnded
             | Kind::PolicyPublished
-            | Kind::PolicyRead => self.t.say(entry.kind.words()).to_owned(),
+            | Kind::PolicyRead
+            | Kind::TermsPublished => self.t.say(entry.kind.words()).to_owned(),
         }
     }
 

@@ -11,6 +11,7 @@ use super::super::{Frame, Shown, ok, onward};
 use crate::Site;
 use crate::caller::Caller;
 use crate::texts::Texts;
+use studio::terms;
 
 #[derive(Template)]
 #[template(path = "account_notices.html")]
@@ -19,6 +20,16 @@ struct NoticesPage {
     frame: Frame,
     tab: &'static str,
     notices: Vec<Notice>,
+    terms: Vec<Changed>,
+}
+
+/// Terms that the person was told of.
+struct Changed {
+    number: i64,
+    title: String,
+    holds: String,
+    told: String,
+    says: String,
 }
 
 struct Notice {
@@ -56,10 +67,22 @@ pub(super) async fn show(
                 .map(|when| t.notices.was_read.fill(&t.exact(when))),
         }
     };
+    let changed = terms::told(&site.studio, person).await?;
+    let changed = changed.into_iter().map(|one| Changed {
+        number: one.head.number,
+        title: t.terms.version.fill(&one.head.number),
+        holds: match one.head.effective > now {
+            true => t.notices.from.fill(&t.exact(one.head.effective)),
+            false => t.notices.since.fill(&t.exact(one.head.effective)),
+        },
+        told: t.notices.told.fill(&t.exact(one.told)),
+        says: one.head.summary,
+    });
     Ok(ok(&NoticesPage {
         t,
         frame: Frame::member("account"),
         tab: "notices",
+        terms: changed.collect(),
         notices: told.into_iter().map(notice).collect(),
     }))
 }

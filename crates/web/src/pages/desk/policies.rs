@@ -11,6 +11,7 @@ use crate::caller::Asker;
 use crate::pages::policies::{Top, in_words, is_more, listed};
 use crate::pages::{Frame, Shown, ok};
 use crate::texts::Texts;
+use studio::{Failure, Studio, terms};
 
 #[derive(Template)]
 #[template(path = "desk_policies.html")]
@@ -22,6 +23,7 @@ struct DeskPage {
     differs: Vec<String>,
     versions: Vec<Line>,
     returned: Option<String>,
+    terms: Vec<String>,
     /// To whom the house goes, and how far that is; empty where it does not.
     goes: Vec<String>,
 }
@@ -68,6 +70,7 @@ pub(super) async fn show(State(site): State<Site>, Asker(known): Asker) -> Resul
         ],
     };
     let returned = policies::returned(studio).await?;
+    let terms = terms_lines(studio).await?;
     let versions = listed.map(|one| Line {
         told: told(one.head.number),
         head: one.head,
@@ -82,6 +85,28 @@ pub(super) async fn show(State(site): State<Site>, Asker(known): Asker) -> Resul
         differs,
         versions: versions.collect(),
         goes,
+        terms,
         returned: (returned > 0).then(|| words.returned.fill(&returned)),
     }))
+}
+
+/// The terms in force, how many accepted them, and which wait.
+async fn terms_lines(studio: &Studio) -> Result<Vec<String>, Failure> {
+    let t = Texts::get();
+    let now = studio.clock.now();
+    let heads = terms::heads(studio).await?;
+    let line = |head: &terms::Head| {
+        let title = t.terms.version.fill(&head.number);
+        let day = t.policies.effective.fill(&t.exact(head.effective));
+        format!("{title} · {day}")
+    };
+    let mut lines: Vec<String> = policies::in_force(&heads, now)
+        .map(line)
+        .into_iter()
+        .collect();
+    if let Some((accepted, missing)) = terms::counted(studio).await? {
+        lines.push(t.terms.counted.fill_two(&accepted, &missing));
+    }
+    lines.extend(policies::waiting(&heads, now).into_iter().map(line));
+    Ok(lines)
 }

@@ -7,6 +7,7 @@ use axum::response::Response;
 use studio::accounts::sign_in::Visit;
 use studio::accounts::sign_up::{self, SignUpError};
 use studio::accounts::{age, person};
+use studio::terms::{self, Ticked};
 
 use super::super::sent::Sent;
 use super::super::{Shown, ok, render};
@@ -27,6 +28,8 @@ struct SignUpPage {
     address: String,
     born: String,
     asks_age: bool,
+    /// The terms in force, if there are any: their number and the hash by which they are known.
+    terms: Option<(i64, String)>,
     /// The field that is wrong, and what to do.
     mistake: Option<(&'static str, String)>,
 }
@@ -39,7 +42,12 @@ impl SignUpPage {
     }
 }
 
-fn page(site: &Site, sent: Option<&Sent>, mistake: Option<(&'static str, String)>) -> Response {
+async fn page(
+    site: &Site,
+    sent: Option<&Sent>,
+    mistake: Option<(&'static str, String)>,
+) -> Result<Response, Shown> {
+    let terms = terms::now_in_force(&site.studio).await?;
     let text = |name| sent.map_or_else(String::new, |sent| sent.text(name).to_owned());
     let status = if mistake.is_some() {
         StatusCode::BAD_REQUEST
@@ -52,15 +60,16 @@ fn page(site: &Site, sent: Option<&Sent>, mistake: Option<(&'static str, String)
         address: text("address"),
         born: text("born"),
         asks_age: site.studio.gate.rules().min_age > 0,
+        terms: terms.map(|head| (head.number, head.sha256)),
         mistake,
     };
-    render(status, &page)
+    Ok(render(status, &page))
 }
 
-pub(super) async fn show(State(site): State<Site>, headers: HeaderMap) -> Response {
+pub(super) async fn show(State(site): State<Site>, headers: HeaderMap) -> Result<Response, Shown> {
     match gate::is_shut(&site, &headers) {
-        true => not_now(),
-        false => page(&site, None, None),
+        true => Ok(not_now()),
+        false => page(&site, None, None).await,
     }
 }
 
@@ -81,7 +90,7 @@ pub(super) async fn ask(
     }
     let age = match age_of(&site, &headers, &sent) {
         Ok(age) => age,
-        Err(bad) => return Ok(page(&site, Some(&sent), Some(("born", bad.to_string())))),
+        Err(bad) => return page(&site, Some(&sent), Some(("born", bad.to_string()))).await,
     };
     let is_open = age.is_none_or(|age| age.is_over);
     let mut response = match is_open {
@@ -101,8 +110,24 @@ async fn begin(
     age: Option<person::Age>,
 ) -> Result<Response, Shown> {
     let t = &Texts::get().door;
+    // The version that was shown is the one that is accepted: no other, and none unseen.
+    let in_force = terms::now_in_force(&site.studio).await?;
+    let words = &Texts::get().terms;
+    let mistake = match &in_force {
+        Some(head) if sent.text("terms") != head.sha256 && !sent.text("terms").is_empty() => {
+            Some(&words.sign_up_other)
+        }
+        Some(head) if sent.text("terms") != head.sha256 || sent.text("accept_terms") != "yes" => {
+            Some(&words.sign_up_unticked)
+        }
+        _ => None,
+    };
+    if let Some(words) = mistake {
+        return page(site, Some(sent), Some(("terms", words.clone()))).await;
+    }
+    let ticked = in_force.map(|head| Ticked::now(&site.studio, &head));
     let wanted = (sent.text("address"), sent.text("password"));
-    let mistake = match sign_up::ask(&site.studio, visit, wanted, age).await {
+    let mistake = match sign_up::ask(&site.studio, visit, wanted, age, ticked.as_ref()).await {
         Ok(()) => return Ok(told(&t.look, &t.look_what, Some(("/sign-in", &t.sign_in)))),
         Err(error @ SignUpError::Address(_)) => ("address", error.to_string()),
         Err(error @ (SignUpError::Password(_) | SignUpError::Guessable(_))) => {
@@ -110,7 +135,7 @@ async fn begin(
         }
         Err(error) => return Err(problem(error).into()),
     };
-    Ok(page(site, Some(sent), Some(mistake)))
+    page(site, Some(sent), Some(mistake)).await
 }
 
 fn age_of(
