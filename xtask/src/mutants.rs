@@ -12,6 +12,7 @@ mod help;
 mod list;
 mod sharing;
 mod staff;
+mod terms;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +47,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
         coming::COMING,
         billing::MUTANTS,
         staff::MUTANTS,
+        terms::MUTANTS,
         told::TOLD,
         help::MUTANTS,
         sharing::MUTANTS,

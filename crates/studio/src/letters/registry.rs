@@ -43,7 +43,7 @@ pub fn sample(kind: &str, text: &str) -> Option<Letter> {
         .map(|spot| {
             let value = match spot.name {
                 "at_ms" | "ends_ms" => json!(1_800_000_000_000_i64),
-                "policy" => json!(2),
+                "policy" | "terms" => json!(2),
                 _ => json!(text),
             };
             (spot.name.to_owned(), value)

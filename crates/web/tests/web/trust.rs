@@ -269,6 +269,13 @@ const BREAKS: &[(&str, Break)] = &[
         ),
     ),
     (
+        "terms",
+        Break::Row(
+            "INSERT INTO terms (number, published_ms, effective_ms, needs_acceptance, summary, body, body_sha256, \
+             before_sha256, sha256, log_id) VALUES (1, 1, 4000000000000, 1, '', 'Other words.', '', '', '', 'log_1')",
+        ),
+    ),
+    (
         "witnesses",
         Break::Row(
             "INSERT INTO log_witness (name, size, trouble, knows, since_ms) VALUES ('w', 5, 'forked', 9, 1)",

@@ -205,7 +205,10 @@ async fn farewell(
 /// The tables whose rows let somebody in, with those that hang on them, the last first.
 fn ways_in() -> Vec<&'static Table> {
     let lets_in = |table: &Table| {
-        table.purposes.contains(&Purpose::Account) && table.of == Of::Person("person_id")
+        // What was accepted opens nothing.
+        table.name != "terms_acceptance"
+            && table.purposes.contains(&Purpose::Account)
+            && table.of == Of::Person("person_id")
     };
     let hangs = |table: &Table| match table.of {
         Of::Row { table: parent, .. } => self::table(parent).is_some_and(lets_in),
