@@ -420,8 +420,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "GOV-02",
         (
             NOTICE,
-            r#"format!("for {} after {}", span(ms), limit.after)"#,
-            r#"format!("for {} after {}", span(ms / 2), limit.after)"#,
+            r#"fill("for {} after {}", &[&span(language, ms), &say(limit.after)])"#,
+            r#"fill("for {} after {}", &[&span(language, ms / 2), &say(limit.after)])"#,
         ),
         "promise_gov_02_a_time_is_the_same_in_the_sweep_the_notice_and_the_record",
     ),

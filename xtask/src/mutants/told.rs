@@ -49,8 +49,8 @@ pub(super) const TOLD: &[Mutant] = &[
         "POL-01",
         (
             POLICIES,
-            "heads.iter().rfind(|head| head.effective <= now)",
-            "heads.iter().rfind(|head| head.published <= now)",
+            "heads.iter().rfind(|head| head.effective() <= now)",
+            "heads.last()",
         ),
         "promise_pol_01_the_version_that_is_served_is_the_one_in_force_at_that_time",
     ),
