@@ -40,7 +40,7 @@ def refused(response, status):
         ({"size": "99999999999x1"}, "size", "256x256"),
         ({"model": ""}, "model", "pinhole-mini"),
         ({"model": "dall-e-9"}, "model", "pinhole-mini"),
-        ({"background": "transparent"}, "background", "opaque"),
+        ({"background": "transparent", "output_format": "jpeg"}, "background", "png"),
         ({"background": "checkered"}, "background", "opaque"),
         ({"output_format": "gif"}, "output_format", "png"),
         ({"output_compression": 101}, "output_compression", "100"),

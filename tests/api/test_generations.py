@@ -24,6 +24,19 @@ def test_a_prompt_becomes_a_picture(client):
     assert answer.background == "opaque"
 
 
+@pytest.mark.parametrize("format, size", [("png", 256), ("webp", 512)])
+def test_a_transparent_background_is_in_the_file_at_either_size(client, format, size):
+    asked = {"prompt": PROMPT, "size": f"{size}x{size}", "output_format": format, "background": "transparent"}
+    answer = client.images.generate(**asked)
+    assert answer.background == "transparent"
+    picture = opened(answer.data[0].b64_json)
+    assert (picture.format, picture.size, picture.mode) == (format.upper(), (size, size), "RGBA")
+    alpha = picture.getchannel("A")
+    # The corners are empty, and something is in the middle.
+    assert [alpha.getpixel(at) for at in ((2, 2), (size - 3, 2), (2, size - 3), (size - 3, size - 3))] == [0] * 4
+    assert alpha.getpixel((size // 2, size // 2)) == 255
+
+
 def test_two_pictures_are_two_different_ones(client):
     answer = client.images.generate(prompt=PROMPT, n=2)
     one, other = (opened(item.b64_json) for item in answer.data)

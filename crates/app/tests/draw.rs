@@ -137,7 +137,7 @@ fn what_cant_be_done_is_said_before_the_drawing() {
         (
             &["apple", "--out", "a.png", "--size", "64x64"],
             2,
-            "only 256x256",
+            "256x256 and 512x512",
         ),
         (
             &["apple", "--out", "a.png", "--guidance", "nan"],

@@ -17,7 +17,7 @@ const NOTHING: [u32; 1] = [START];
 pub(super) const TRANSPARENT: &str = "on a transparent background";
 
 /// Alpha is never quite even: what is as near to either end is taken for it.
-const ALPHA_NOISE: f32 = 0.04;
+const ALPHA_NOISE: f32 = 0.08;
 
 /// A picture on its way.
 pub(super) struct Canvas {
