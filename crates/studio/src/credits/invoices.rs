@@ -306,7 +306,7 @@ pub async fn all(
         .map(str::parse)
         .collect::<Result<_, _>>()
         .map_err(bad)?;
-    let seen = looking::look(studio, &mut tx, staff, SHOWN, whose.into_iter()).await?;
+    let seen = looking::look(studio, &mut tx, staff, SHOWN, whose).await?;
     let readings = (seen.reading(VAT)?, seen.reading(CUSTOMER)?);
     tx.commit().await?;
     let invoices = rows
