@@ -2,6 +2,9 @@
 
 The student begins as the teacher. At each of its few times it learns the one step that ends where the teacher's
 two or more guided steps end, from drawings with noise (Salimans and Ho 2022; Meng et al. 2023).
+
+Writes a checkpoint every few minutes; `--resume` goes on to the step from it, and the end is the configuration's number
+of pictures, however often the run was broken off, unless `--by-time` puts it at the deadline.
 """
 
 import argparse
@@ -19,7 +22,7 @@ from training.library import Library
 from training.optimiser import set_learning_rate
 from training.precision import mixed
 from training.train_autoencoder import schedule
-from training.train_generator import MAX_STEPS, Batches, follow, make_optimiser
+from training.train_generator import MAX_STEPS, Batches, follow, make_optimiser, restore, save
 from training.words import Words, load_table
 
 
@@ -32,6 +35,8 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="a checkpoint of train_generator")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--deadline", type=datetime.fromisoformat, required=True, help="UTC, e.g. 2026-01-31T01:45")
+    parser.add_argument("--by-time", action="store_true", help="plan the schedule to end at the deadline")
+    parser.add_argument("--resume", type=Path, help="a checkpoint to go on from, if it exists")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--device", default="cpu")
@@ -48,41 +53,57 @@ def main() -> None:
         model.load_state_dict(taught["ema"])
     teacher.requires_grad_(False)
     optimiser = make_optimiser(student, recipe)
-    ema = {k: v.clone() for k, v in student.state_dict().items()}
+    run = {"step": 0, "seen": 0, "seconds": 0.0, "ema": {k: v.clone() for k, v in student.state_dict().items()}}
+    if options.resume and options.resume.exists():
+        run = restore(options.resume, student, optimiser, options.device)
     library = Library(options.library)
     library.refresh()
     batches = Batches(options.atlas, library, Words.load(options.words / "words.txt"), recipe,
                       config["model"]["latent_size"], options.seed)
     batches.progress.fill_(1)
-    made = iter(DataLoader(batches, batch_size=None, sampler=range(MAX_STEPS), num_workers=options.workers))
+    numbers = range(run["step"], MAX_STEPS)
+    made = iter(DataLoader(batches, batch_size=None, sampler=numbers, num_workers=options.workers))
     grid = timesteps(recipe["steps"], config["export"]["shift"])
     finish = options.deadline.replace(tzinfo=timezone.utc).timestamp()
-    began, step, average = time.time(), 0, None
+    began = saved = time.time()
+    before, average = run["seconds"], None
     while time.time() < finish:
-        progress = (time.time() - began) / (finish - began)
-        set_learning_rate(optimiser, schedule(step, progress, recipe))
+        run["seconds"] = before + time.time() - began
+        progress = run["seconds"] / (before + finish - began) if options.by_time else run["seen"] / recipe["pictures"]
+        if progress >= 1:
+            break
+        set_learning_rate(optimiser, schedule(run["step"], progress, recipe))
         latents, ids = (part.to(options.device) for part in next(made)[:2])
         latents = latents.float()
-        torch.manual_seed(options.seed * 1_000_003 + step)
-        start, end = grid[step % recipe["steps"]], grid[step % recipe["steps"] + 1]
-        noisy = (1 - start) * latents + start * torch.randn_like(latents)
+        torch.manual_seed(options.seed * 1_000_003 + run["step"])
+        at = run["step"] % recipe["steps"]
+        noisy = (1 - grid[at]) * latents + grid[at] * torch.randn_like(latents)
         with mixed(options.device):
-            wanted = taught_velocity(teacher, ids, noisy, start, end, recipe["teacher_steps"], recipe["guidance"])
-            velocity = guided(student, ids, 1)(noisy, start)
+            wanted = taught_velocity(teacher, ids, noisy, grid[at], grid[at + 1], recipe["teacher_steps"], recipe["guidance"])
+            velocity = guided(student, ids, 1)(noisy, grid[at])
         loss = (velocity.float() - wanted).square().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        step += 1
-        follow(ema, student, min(recipe["ema"], (1 + step) / (10 + step)))
+        run["step"] += 1
+        run["seen"] += len(ids)
+        follow(run["ema"], student, min(recipe["ema"], (1 + run["step"]) / (10 + run["step"])))
         average = loss.item() if average is None else 0.95 * average + 0.05 * loss.item()
-        if step % 20 == 0:
-            print(f"{time.time() - began:.0f}s step {step} loss {average:.4f}", flush=True)
-    torch.save({"ema": ema, "step": taught["step"] + step, "seen": taught["seen"] + step * recipe["batch"],
-                "seconds": taught["seconds"] + time.time() - began, "distilled": {"steps": recipe["steps"]}}, options.out)
-    print(f"done: {step} steps, loss {average or 0:.4f}", flush=True)
+        if run["step"] % 20 == 0:
+            print(f"{run['seconds']:.0f}s step {run['step']} loss {average:.4f} progress {progress:.3f}", flush=True)
+        if time.time() - saved > 60 * recipe["checkpoint_minutes"]:
+            save(options.out, student, optimiser, run | distilled(taught, recipe))
+            saved = time.time()
+    save(options.out, student, optimiser, run | distilled(taught, recipe))
+    options.out.with_suffix(".done").touch()
+    print(f"done: {run['step']} steps, loss {average or 0:.4f}", flush=True)
     if options.workers:
         os._exit(0)  # the processes that make batches would take their time to end
+
+
+def distilled(taught: dict, recipe: dict) -> dict:
+    """What a checkpoint tells of itself: how few its steps are, and how long its teacher learned."""
+    return {"distilled": {"steps": recipe["steps"], "taught": {key: taught[key] for key in ("step", "seen", "seconds")}}}
 
 
 @torch.no_grad()

@@ -141,9 +141,11 @@ def main() -> None:
     upscaler = torch.load(options.upscaler, map_location="cpu") if options.upscaler else None
     if "distilled" in run:  # its steps and guidance are in its weights
         config["export"] |= {"steps_default": run["distilled"]["steps"], "guidance_default": 1.0, "sampler": "euler"}
+    learned = run.get("distilled", {}).get("taught", run)
     if upscaler is None:
         config["model"] = {k: v for k, v in config["model"].items() if not k.startswith("upscaler_")}
-    metadata = {"seed": str(options.seed), "steps": str(run["step"]), "pictures": str(run["seen"]),
+    metadata = {"seed": str(options.seed), "steps": str(learned["step"]), "pictures": str(learned["seen"]),
+                "distilled_pictures": str(run["seen"] if "distilled" in run else 0),
                 "autoencoder_pictures": str(autoencoder["seen"]), "data": atlas_hash(options.atlas),
                 "torch": torch.__version__, "packs": " ".join(f"{p.npm}@{p.version}" for p in PACKS)}
     named = tensors(run["ema"], autoencoder, upscaler and upscaler["upscaler"])

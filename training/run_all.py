@@ -72,8 +72,9 @@ def main() -> None:
     once("generator", work / "generator.done", "train_generator", *learned, "--out", work / "generator.pt",
          "--resume", work / "generator.pt", "--deadline", deadline("generator"), "--by-time", *painting, *common,
          *(["--compile"] if options.compile else []))
-    once("distil", work / "distilled.pt", "distil", *learned, "--teacher", work / "generator.pt",
-         "--out", work / "distilled.pt", "--deadline", deadline("distil"), *painting, *common)
+    once("distil", work / "distilled.done", "distil", *learned, "--teacher", work / "generator.pt",
+         "--out", work / "distilled.pt", "--resume", work / "distilled.pt", "--deadline", deadline("distil"), "--by-time",
+         *painting, *common)
     once("decoder", work / "decoder.pt", "train_autoencoder", *source, "--resume", autoencoder, "--decoder-only",
          "--out", work / "decoder.pt", "--minutes", minutes("decoder"), *painting, *common)
     once("upscaler", work / "upscaler.pt", "train_upscaler", "--config", options.config, "--packs", packs,

@@ -98,7 +98,7 @@ for (const screen of Object.keys(SCREENS)) {
       version += 1;
       publish(`${TEXT}\nVersion ${version} says this as well.\n`, "--summary", "One sentence more.");
       await page.goto(`/terms/${version}/changes`);
-      await page.locator("ins").first().waitFor();
+      await page.locator("ins", { hasText: `Version ${version} says this as well.` }).waitFor();
       await fine(page, screen, theme, "terms-changes");
       await leave();
     });
