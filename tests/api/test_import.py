@@ -26,7 +26,7 @@ LEFT = {
     "session", "device", "attack", "passkey", "totp", "recovery_code", "api_key", "proof", "letter", "repeat",
     "balance", "entry", "credit_grant", "hold", "hold_part", "key_spending", "log_entry", "erasure",
     "erasure_mark", "export", "export_part", "restriction", "request", "objection", "duty", "legal_hold",
-    "disclosure", "breach_person", "invoice",
+    "disclosure", "breach_person", "invoice", "organisation", "organisation_member", "organisation_invitation",
     "consent", "preference", "news_letter", "policy_notice", "terms_notice", "terms_acceptance", "ticket", "ticket_message", "ticket_file",
 }
 # Columns that are this house's own.

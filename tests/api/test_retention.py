@@ -59,6 +59,9 @@ def does_everything(program, mailbox):
         asked = anna.post("/support", data=question)
         assert asked.status_code == 303, asked.text
         assert anna.post(asked.headers["location"], data={"do": "close"}).status_code == 303
+        founded = anna.post("/account/organisations", data={"name": "Lighthouse"})
+        assert founded.status_code == 303, founded.text
+        assert anna.post(founded.headers["location"], data={"what": "invite"}).status_code == 201
         # A link to a new password that nobody opens, and a guest whom nobody answers.
         assert anna.post("/reset", data={"address": ANNA}).status_code == 200
         guest = {"address": "guest@example.org", "about": "access", "words": "what is kept of me?"}

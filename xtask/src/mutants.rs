@@ -10,6 +10,7 @@ mod billing;
 mod coming;
 mod help;
 mod list;
+mod organisations;
 mod sharing;
 mod staff;
 mod terms;
@@ -47,6 +48,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
         coming::COMING,
         billing::MUTANTS,
         staff::MUTANTS,
+        organisations::MUTANTS,
         terms::MUTANTS,
         told::TOLD,
         help::MUTANTS,

@@ -101,6 +101,8 @@ ids! {
     GrantId = "gra_";
     /// One invoice.
     InvoiceId = "inv_";
+    /// Of a link into an organisation.
+    InvitationId = "ivt_";
     /// A running process that draws or serves.
     NodeId = "nod_";
     /// One browser in which a person signed in.

@@ -26,6 +26,7 @@ macro_rules! failures {
 
 pub mod accounts;
 pub mod order;
+pub mod organisations;
 
 pub mod credits;
 

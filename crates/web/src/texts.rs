@@ -1,9 +1,5 @@
-//! Every text that the pages show, read from the files of a language: `texts/en.toml`,
-//! `texts/en-people.toml` for accounts and letters, `texts/en-forgetting.toml` for what is deleted,
-//! `texts/en-rights.toml` for what people can ask for, `texts/en-choices.toml` for what they choose,
-//! `texts/en-visits.toml` for what is counted, `texts/en-desk.toml` for those who run the house,
-//! `texts/en-policies.toml` for the versions of the notice, `texts/en-support.toml` for help,
-//! `texts/en-authorities.toml` for what authorities ask for, and for breaches.
+//! Every text that the pages show, read from the files of a language: `texts/en.toml`, and beside it a file for each
+//! part of the house.
 
 mod german;
 
@@ -29,6 +25,7 @@ const CATALOGUE: &str = concat!(
     include_str!("../texts/en-policies.toml"),
     include_str!("../texts/en-support.toml"),
     include_str!("../texts/en-authorities.toml"),
+    include_str!("../texts/en-organisations.toml"),
 );
 
 static ENGLISH: LazyLock<Texts> =
@@ -146,6 +143,7 @@ pub(crate) struct Texts {
     pub(crate) desk_policies: DeskPolicies,
     pub(crate) notices: Notices,
     pub(crate) terms: Terms,
+    pub(crate) organisations: Organisations,
     pub(crate) glossary: Glossary,
     pub(crate) api: Api,
     pub(crate) problem: Problem,
@@ -165,6 +163,13 @@ texts! {
             unticked banner banner_link banner_later sign_up_tick sign_up_unticked sign_up_other
             desk_none desk_publish;
         Pattern: version feed_item accepted counted;
+    }
+    Organisations {
+        String: tab title lead none owner member found found_what name found_do open act acting act_what stop members
+            you is_owner is_member make_owner make_member take_out invite invite_what invite_do fresh fresh_what
+            take_back credits give_what give give_do rename rename_do export export_what export_do delete
+            delete_what delete_type delete_wrong delete_do leave leave_what leave_do join_what join_do;
+        Pattern: since banner link has join_title;
     }
     DeskPolicies {
         String: title lead running is_solo publish nobody transfer transfer_none transfer_do;
@@ -212,7 +217,7 @@ texts! {
     Credits {
         String: title heading free prices prices_what price_size price_larger by_steps
             statement none time what change balance welcome nothing_drawn download csv json
-            newest older cost agree invoices invoices_what invoice amount_paid;
+            newest older cost agree invoices invoices_what invoice amount_paid handed_on;
         Pattern: tax_due left held button grant until drawn_some up_to grant_left price_usual
             cost_each cost_of charged_of price_changed ended spent;
         Plural: amount drawn for_pictures;
@@ -555,45 +560,4 @@ impl Texts {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_catalogue_is_whole() {
-        let texts: Texts = toml::from_str(CATALOGUE).expect("reads");
-        assert_eq!(texts.months.len(), 12);
-        assert_eq!(Texts::of(Language::German).months.len(), 12);
-    }
-
-    #[test]
-    fn times_are_said_as_people_say_them() {
-        let texts = Texts::get();
-        assert_eq!(texts.span(0), "1 second");
-        assert_eq!(texts.span(4_200), "5 seconds");
-        assert_eq!(texts.span(150_000), "3 minutes");
-        assert_eq!(texts.span(9_000_000), "3 hours");
-        let at = |seconds: i64| Moment::from_millis(seconds * 1000);
-        assert_eq!(texts.ago(at(0), at(59)), "just now");
-        assert_eq!(texts.ago(at(0), at(120)), "2 minutes ago");
-        assert_eq!(texts.ago(at(0), at(3_600)), "1 hour ago");
-        assert_eq!(texts.ago(at(0), at(90_000)), "1 Jan 1970, 00:00 UTC");
-        assert_eq!(texts.ago(at(60), at(0)), "just now");
-    }
-
-    #[test]
-    fn unknown_words_are_named() {
-        let texts = Texts::get();
-        let say = |words: &[&str]| {
-            texts.unknown_words(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>())
-        };
-        assert_eq!(say(&[]), None);
-        assert_eq!(
-            say(&["zeppelin"]).as_deref(),
-            Some("This model does not know the word “zeppelin”; it was left out.")
-        );
-        assert_eq!(
-            say(&["a", "b", "c"]).as_deref(),
-            Some("This model does not know the words “a”, “b” and “c”; they were left out.")
-        );
-    }
-}
+mod tests;

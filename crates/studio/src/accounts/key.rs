@@ -193,6 +193,8 @@ pub async fn find(studio: &Studio, key: &ApiKey) -> Result<Option<Known>, Failur
             id: row.id.parse().map_err(|_| bad("id"))?,
             limit_credits: row.limit_credits,
         },
+        // A key is a person's.
+        acting: None,
     };
     let minute = minute_of(studio.clock.now()).as_millis();
     if row.used_ms.is_none_or(|used| used < minute) {

@@ -37,6 +37,7 @@ use domain::role::{Role, Scopes};
 use domain::secret::Token;
 use sha2::{Digest, Sha256};
 
+use crate::organisations::Acting;
 use crate::privacy::objection;
 use crate::privacy::restriction::{self, Mode};
 use crate::{Failure, Studio};
@@ -120,9 +121,29 @@ pub struct Known {
     pub mode: Mode,
     /// Whether what they use may be counted: they don't object to it.
     pub may_be_counted: bool,
+    /// For whom they act, where it is not for themselves.
+    pub acting: Option<Acting>,
 }
 
 impl Known {
+    /// The same where they act for an organisation: whatever is asked for is the organisation's then, and not theirs.
+    #[must_use]
+    pub fn on_behalf(self) -> Self {
+        Self {
+            person: self
+                .acting
+                .map_or(self.person, |acting| acting.organisation),
+            ..self
+        }
+    }
+
+    /// The organisation whose things these are, where they are one's.
+    #[must_use]
+    pub fn organisation(&self) -> Option<PersonId> {
+        let organisation = self.acting.map(|acting| acting.organisation);
+        organisation.filter(|id| *id == self.person)
+    }
+
     /// The key that asks, where one does.
     #[must_use]
     pub const fn key(&self) -> Option<KeyId> {
@@ -190,6 +211,7 @@ pub async fn local(studio: &Studio) -> Result<Known, Failure> {
         means: Means::Local,
         mode,
         may_be_counted: !objects,
+        acting: None,
     })
 }
 

@@ -99,7 +99,8 @@ pub(crate) async fn without_account(tx: &mut Tx) -> Result<Option<PersonId>, Fai
     let id: Option<String> = on!(tx, conn => {
         sqlx::query_scalar(
             "SELECT id FROM person WHERE id <> $1 AND erasure_id IS NULL AND NOT EXISTS \
-             (SELECT 1 FROM account WHERE account.person_id = person.id) \
+             (SELECT 1 FROM account WHERE account.person_id = person.id) AND NOT EXISTS \
+             (SELECT 1 FROM organisation WHERE organisation.person_id = person.id) \
              ORDER BY created_ms, id LIMIT 1",
         )
         .bind(NOBODY)

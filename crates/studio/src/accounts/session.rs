@@ -11,6 +11,7 @@ use domain::secret::Token;
 use serde_json::json;
 
 use super::{Known, Means, hash, idle, minute_of, passkey, person, standing};
+use crate::organisations::Acting;
 use crate::privacy::log::{self, Event, Kind};
 use crate::privacy::restriction;
 use crate::{Failure, Studio};
@@ -95,6 +96,8 @@ struct KnownRow {
     used_ms: i64,
     confirmed_ms: i64,
     ends_ms: i64,
+    organisation_id: Option<String>,
+    member_role: Option<String>,
 }
 
 /// Whose session a token is; `None` where it has ended or never was.
@@ -102,8 +105,11 @@ pub async fn find(studio: &Studio, token: &Token) -> Result<Option<Known>, Failu
     let mut tx = studio.db.read().await?;
     let row: Option<KnownRow> = on!(tx, conn => {
         sqlx::query_as(
-            "SELECT session.*, person.role, restriction.mode, objection.since_ms AS objects_ms \
+            "SELECT session.*, person.role, restriction.mode, objection.since_ms AS objects_ms, \
+             member.organisation_id, member.role AS member_role \
              FROM session JOIN person ON person.id = session.person_id \
+             LEFT JOIN organisation_member AS member ON member.organisation_id = session.acts_for \
+             AND member.person_id = session.person_id \
              LEFT JOIN restriction ON restriction.person_id = session.person_id \
              LEFT JOIN objection ON objection.person_id = session.person_id \
              AND objection.purpose = 'analytics' WHERE token_hash = $1",
@@ -129,6 +135,13 @@ pub async fn find(studio: &Studio, token: &Token) -> Result<Option<Known>, Failu
         means: Means::Session {
             id: row.id.parse().map_err(|_| bad("id"))?,
             confirmed: Moment::from_millis(row.confirmed_ms),
+        },
+        acting: match (&row.organisation_id, &row.member_role) {
+            (Some(organisation), Some(role)) => Some(Acting {
+                organisation: organisation.parse().map_err(|_| bad("organisation"))?,
+                role: role.parse().map_err(|_| bad("role in an organisation"))?,
+            }),
+            _ => None,
         },
     };
     let minute = minute_of(now).as_millis();

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use db::{Tx, on};
-use domain::ids::{KeyId, SessionId};
+use domain::ids::{KeyId, PersonId, SessionId};
 use domain::role::{Role, Scopes};
 use tokio::sync::{Notify, watch};
 
@@ -22,7 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// By what something was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Right {
-    Session(SessionId),
+    /// With for whom it acts, where that is what was opened.
+    Session(SessionId, Option<PersonId>),
     /// With what it could do then.
     Key(KeyId, Scopes),
 }
@@ -61,7 +62,7 @@ impl Standing {
 pub fn watch(studio: &Studio, known: &Known) -> Standing {
     let right = match known.means {
         Means::Local => return Standing(None),
-        Means::Session { id, .. } => Right::Session(id),
+        Means::Session { id, .. } => Right::Session(id, known.organisation()),
         Means::Key { id, .. } => Right::Key(id, known.scopes),
     };
     let mut open = studio.gate.watched().open();
@@ -132,7 +133,9 @@ async fn ended(studio: &Studio, rights: Vec<Right>) -> Result<Vec<Right>, Failur
     let mut ended = Vec::new();
     for right in rights {
         let stands = match right {
-            Right::Session(id) => session_stands(&mut tx, id, now).await?,
+            Right::Session(id, organisation) => {
+                session_stands(&mut tx, (id, organisation), now).await?
+            }
             Right::Key(id, scopes) => key_stands(&mut tx, id, scopes).await?,
         };
         if !stands {
@@ -143,11 +146,21 @@ async fn ended(studio: &Studio, rights: Vec<Right>) -> Result<Vec<Right>, Failur
 }
 
 /// A changed role ends sessions, so that they are not compared here.
-async fn session_stands(tx: &mut Tx, id: SessionId, now_ms: i64) -> Result<bool, Failure> {
+async fn session_stands(
+    tx: &mut Tx,
+    (id, organisation): (SessionId, Option<PersonId>),
+    now_ms: i64,
+) -> Result<bool, Failure> {
     let found: Option<String> = on!(tx, conn => {
-        sqlx::query_scalar("SELECT id FROM session WHERE id = $1 AND ends_ms > $2")
+        sqlx::query_scalar(
+            "SELECT id FROM session WHERE id = $1 AND ends_ms > $2 AND (CAST($3 AS TEXT) IS NULL \
+             OR (acts_for = $3 AND EXISTS (SELECT 1 FROM organisation_member \
+             WHERE organisation_member.organisation_id = session.acts_for \
+             AND organisation_member.person_id = session.person_id)))",
+        )
             .bind(id.to_string())
             .bind(now_ms)
+            .bind(organisation.map(|id| id.to_string()))
             .fetch_optional(conn)
             .await
     })?;

@@ -33,6 +33,8 @@ pub enum Giver {
     Welcome,
     /// An operator; without an account of their own where it was done in the shell.
     Operator(Option<PersonId>),
+    /// A member of the organisation that gets them.
+    Member,
 }
 
 #[derive(Clone, Debug)]
@@ -77,9 +79,8 @@ pub struct Grant {
     pub ends: Option<Moment>,
 }
 
-/// Gives a new person accounts and the welcome grant, in the transaction that makes the person.
-/// From then on everything that they order is metered. Once is enough; again changes nothing.
-pub async fn open_account(studio: &Studio, tx: &mut Tx, person: PersonId) -> Result<(), Failure> {
+/// Gives somebody accounts without anything in them; `false` where they have some.
+pub(crate) async fn open_empty_account(tx: &mut Tx, person: PersonId) -> Result<bool, Failure> {
     let opened = on!(tx, conn => {
         sqlx::query(
             "INSERT INTO balance (person_id, available, held, entries) VALUES ($1, 0, 0, 0) \
@@ -90,8 +91,15 @@ pub async fn open_account(studio: &Studio, tx: &mut Tx, person: PersonId) -> Res
         .await
         .map(|done| done.rows_affected())
     })?;
+    Ok(opened > 0)
+}
+
+/// Gives a new person accounts and the welcome grant, in the transaction that makes the person.
+/// From then on everything that they order is metered. Once is enough; again changes nothing.
+pub async fn open_account(studio: &Studio, tx: &mut Tx, person: PersonId) -> Result<(), Failure> {
+    let is_new = open_empty_account(tx, person).await?;
     let welcome = studio.prices.welcome;
-    if opened == 0 || welcome.credits.is_zero() {
+    if !is_new || welcome.credits.is_zero() {
         return Ok(());
     }
     let now = studio.clock.now();
@@ -172,7 +180,7 @@ fn check(studio: &Studio, grant: &NewGrant) -> Result<(), GrantError> {
     Ok(())
 }
 
-async fn is_given(tx: &mut Tx, id: GrantId) -> Result<bool, Failure> {
+pub(super) async fn is_given(tx: &mut Tx, id: GrantId) -> Result<bool, Failure> {
     let known: Option<String> = on!(tx, conn => {
         sqlx::query_scalar("SELECT id FROM credit_grant WHERE id = $1")
             .bind(id.to_string())
@@ -183,7 +191,11 @@ async fn is_given(tx: &mut Tx, id: GrantId) -> Result<bool, Failure> {
 }
 
 /// Everything that a person would have.
-async fn after(tx: &mut Tx, person: PersonId, more: Credits) -> Result<Credits, Failure> {
+pub(super) async fn after(
+    tx: &mut Tx,
+    person: PersonId,
+    more: Credits,
+) -> Result<Credits, Failure> {
     let has: i64 = on!(tx, conn => {
         sqlx::query_scalar("SELECT available + held FROM balance WHERE person_id = $1")
             .bind(person.to_string())
@@ -194,7 +206,7 @@ async fn after(tx: &mut Tx, person: PersonId, more: Credits) -> Result<Credits, 
     sum.ok_or_else(|| Failure::Row(format!("balance of {person}")))
 }
 
-async fn write(
+pub(super) async fn write(
     studio: &Studio,
     tx: &mut Tx,
     person: PersonId,
@@ -206,6 +218,7 @@ async fn write(
     let (kind, by) = match giver {
         Giver::Welcome => ("welcome", None),
         Giver::Operator(by) => ("operator", by),
+        Giver::Member => ("member", None),
     };
     let id = grant.id.to_string();
     let cipher = studio.keys.of(person).await?;

@@ -20,15 +20,18 @@ pub enum Kind {
     Void,
     /// A grant ended with something left of it.
     Expiry,
+    /// Somebody handed credits on to an organisation of theirs.
+    Gift,
 }
 
 impl Kind {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Grant,
         Self::Hold,
         Self::Capture,
         Self::Void,
         Self::Expiry,
+        Self::Gift,
     ];
 
     #[must_use]
@@ -39,6 +42,7 @@ impl Kind {
             Self::Capture => "capture",
             Self::Void => "void",
             Self::Expiry => "expiry",
+            Self::Gift => "gift",
         }
     }
 }

@@ -8,6 +8,7 @@
 //! Architecture invariant: each movement is one row of `entry` whose five changes sum to zero, and
 //! it is written in the transaction that causes it. Rows of `entry` are never changed.
 
+pub(crate) mod giving;
 pub mod grants;
 pub mod hold;
 pub mod invoices;

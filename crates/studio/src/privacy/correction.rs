@@ -52,6 +52,9 @@ pub fn way(table: &Table, column: &Column) -> Option<Way> {
             | "guidance" | "seed" | "ancestors" | "kept_ms" | "private" | "transparent",
         ) => ORDERED,
         ("person", "kept_ms") | ("picture", "favourite" | "ends_ms") => Way::Page("/pictures"),
+        ("organisation", "name") | ("organisation_member", "role") => {
+            Way::Page("/account/organisations")
+        }
         ("restriction", "mode" | "contest") => Way::Page("/account/restriction"),
         ("request", "kind" | "address" | "words") => ASKED,
         ("ticket", _) | ("ticket_message", "words") | ("ticket_file", "picture") => WRITTEN,

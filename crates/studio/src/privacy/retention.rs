@@ -9,7 +9,7 @@ use super::restriction::child;
 use super::{export, keeping, traces};
 use crate::accounts::idle;
 use crate::jobs::worker::Stop;
-use crate::{Failure, Studio, support};
+use crate::{Failure, Studio, organisations, support};
 
 const BETWEEN_SWEEPS: Duration = Duration::from_secs(15 * 60);
 
@@ -85,6 +85,9 @@ pub async fn keep_sweeping(studio: Studio, stop: Stop) {
         }
         if let Err(error) = child::erase_due(&studio).await {
             tracing::error!(%error, "accounts of children could not be erased; trying again later");
+        }
+        if let Err(error) = organisations::tending::tend(&studio).await {
+            tracing::error!(%error, "organisations without an owner could not be looked after; trying again later");
         }
         if let Err(error) = support::close_silent(&studio).await {
             tracing::error!(%error, "tickets that were answered could not be closed; trying again later");

@@ -31,6 +31,7 @@ fn staff(person: PersonId, role: Role) -> Staff {
         means: Means::Local,
         mode: Mode::Open,
         may_be_counted: true,
+        acting: None,
     })
 }
 

@@ -1,8 +1,12 @@
 //! Every route and method, who may ask for it, and what it does with their data. What is missing here is refused.
 
+mod organisations;
+
 use axum::http::Method;
 use domain::role::{Role, Scope};
 use studio::privacy::restriction::Operation;
+
+pub(crate) use organisations::is_of_organisations;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -387,6 +391,32 @@ const TABLE: &[(&str, Method, Access, Operation)] = &[
     ("/account/restriction", POST, Session, ExerciseRight),
     ("/account/log", GET, Session, ReadOwn),
     ("/account/log/{id}", GET, Session, ReadOwn),
+    ("/account/organisations", GET, Session, ReadOwn),
+    ("/account/organisations", POST, Session, Arrange),
+    ("/account/organisations/act", POST, Session, Arrange),
+    ("/account/organisations/join/{token}", GET, Session, ReadOwn),
+    (
+        "/account/organisations/join/{token}",
+        POST,
+        Session,
+        Arrange,
+    ),
+    ("/account/organisations/{id}", GET, Session, ReadOwn),
+    ("/account/organisations/{id}", POST, Session, Arrange),
+    ("/account/organisations/{id}/leave", POST, Session, Erase),
+    ("/account/organisations/{id}/delete", POST, Session, Erase),
+    (
+        "/account/organisations/{id}/export",
+        POST,
+        Session,
+        TakeAlong,
+    ),
+    (
+        "/account/organisations/{id}/export/{export}",
+        GET,
+        Session,
+        TakeAlong,
+    ),
     ("/account/keys", GET, Session, ReadOwn),
     ("/account/keys", POST, Session, MakeKey),
     ("/account/keys/revoke", POST, Session, Secure),

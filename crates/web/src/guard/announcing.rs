@@ -10,6 +10,7 @@ use axum::response::Response;
 use domain::clock::Moment;
 use studio::Failure;
 use studio::accounts::{Known, Means};
+use studio::organisations;
 use studio::privacy::policies::{self, Announcement};
 use studio::terms;
 
@@ -20,6 +21,7 @@ use crate::texts::Texts;
 tokio::task_local! {
     static BANNER: Option<Banner>;
     static HAS_TERMS: bool;
+    static ACTS_FOR: Option<String>;
 }
 
 /// A line above a page, with where it leads.
@@ -40,6 +42,11 @@ impl Banner {
 /// Whether the page that is answered leads to the operator's terms.
 pub(crate) fn has_terms() -> bool {
     HAS_TERMS.try_with(|has| *has).unwrap_or(false)
+}
+
+/// What the organisation is called for which whoever asks acts, where they act for one.
+pub(crate) fn acts_for() -> Option<String> {
+    ACTS_FOR.try_with(Clone::clone).ok().flatten()
 }
 
 /// How long an answer to what is announced holds.
@@ -108,8 +115,18 @@ pub(super) async fn tell(State(site): State<Site>, request: Request, next: Next)
             (None, false)
         }
     };
+    let acting = known.and_then(|known| known.acting);
+    let organisation = match acting {
+        Some(acting) => organisations::name_for(&site.studio, acting).await,
+        None => Ok(None),
+    };
+    let organisation = organisation.unwrap_or_else(|error| {
+        tracing::error!(%error, "it could not be seen for whom somebody acts");
+        None
+    });
     let answer = HAS_TERMS.scope(has_terms, next.run(request));
-    BANNER.scope(banner, answer).await
+    let answer = BANNER.scope(banner, answer);
+    ACTS_FOR.scope(organisation, answer).await
 }
 
 async fn banner(site: &Site, known: Option<Known>) -> Result<(Option<Banner>, bool), Failure> {

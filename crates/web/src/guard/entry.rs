@@ -54,6 +54,11 @@ pub(super) async fn check(State(site): State<Site>, mut request: Request, next: 
             Ok(true) => return unaccepted(&request),
             Err(problem) => return problem.on(request.uri().path()),
         }
+        // What else is asked for is asked for oneself.
+        let known = match access::is_of_organisations(route) {
+            true => known.on_behalf(),
+            false => known,
+        };
         request.extensions_mut().insert(known);
     }
     let mut response = next.run(request).await;

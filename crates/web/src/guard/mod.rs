@@ -17,7 +17,7 @@ pub(crate) mod visits;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 
-pub(crate) use announcing::{Banner, Seen, has_terms};
+pub(crate) use announcing::{Banner, Seen, acts_for, has_terms};
 pub(crate) use entry::sign_in;
 
 use crate::Site;

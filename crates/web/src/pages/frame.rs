@@ -62,6 +62,11 @@ impl Frame {
         Self { who, place }
     }
 
+    /// The organisation for which whoever reads this draws, where they do.
+    pub(crate) fn acts_for(&self) -> Option<String> {
+        guard::acts_for()
+    }
+
     /// What is told above the page.
     pub(crate) fn banner(&self) -> Option<Banner> {
         Banner::here()

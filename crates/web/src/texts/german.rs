@@ -31,8 +31,17 @@ mod tests {
     use super::*;
 
     /// Groups of which pages in German show a part.
-    const IN_PART: [&str; 9] = [
-        "about", "account", "credits", "door", "examples", "notices", "studio", "support", "trust",
+    const IN_PART: [&str; 10] = [
+        "about",
+        "account",
+        "credits",
+        "door",
+        "examples",
+        "notices",
+        "organisations",
+        "studio",
+        "support",
+        "trust",
     ];
 
     #[test]

@@ -25,6 +25,7 @@ mod keys;
 mod language;
 mod looking;
 mod notices;
+mod organisations;
 mod outbox;
 mod pages;
 mod passkeys;

@@ -235,6 +235,8 @@ mod tests {
             "totp",
             "passkey",
             "session",
+            "organisation_member",
+            "organisation",
             "account",
         ];
         assert_eq!(names, expected);

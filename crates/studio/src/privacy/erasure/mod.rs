@@ -37,7 +37,7 @@ use crate::privacy::holds::{self, Class, Held};
 use crate::privacy::log::{self, Event, Kind};
 use crate::privacy::recipients;
 use crate::privacy::restriction::child;
-use crate::{Failure, Studio, failpoint};
+use crate::{Failure, Studio, failpoint, organisations};
 
 /// For how long a receipt can be fetched.
 pub const RECEIPT_KEPT_MS: i64 = 3 * 365 * 24 * 60 * 60 * 1_000;
@@ -148,6 +148,8 @@ pub enum AskedBy {
     Age,
     /// A backup was put back that is older than the erasure.
     Restoration,
+    /// Nobody: nobody was left in the organisation.
+    Empty,
 }
 
 impl AskedBy {
@@ -160,6 +162,7 @@ impl AskedBy {
             Self::Idle => "idle",
             Self::Age => "age",
             Self::Restoration => "restoration",
+            Self::Empty => "empty",
         }
     }
 }
@@ -264,6 +267,9 @@ pub async fn ask(
 
 /// The house needs somebody who runs it. All of those are locked, lest the last two go at once.
 async fn may_go(tx: &mut Tx, person: PersonId) -> Result<(), EraseError> {
+    if organisations::is_one(tx, person).await? {
+        return Ok(());
+    }
     let account: Option<String> = on!(tx, conn => {
         sqlx::query_scalar("SELECT person_id FROM account WHERE person_id = $1")
             .bind(person.to_string())

@@ -33,6 +33,12 @@ const FATES: &[(&str, Fate)] = &[
             "the names, the portrait and the age are taken where there is none yet; a password is not",
         ),
     ),
+    ("organisation", AFFAIRS),
+    (
+        "organisation_member",
+        Fate::Left("the organisation is one of the other house"),
+    ),
+    ("organisation_invitation", SECURITY),
     ("session", SECURITY),
     ("device", SECURITY),
     ("attack", AFFAIRS),

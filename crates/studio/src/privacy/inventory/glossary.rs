@@ -87,7 +87,7 @@ impl Category {
 pub const PARTIES: [(&str, &str); 5] = [
     (
         "You",
-        "The person who uses this service, whom the law calls the data subject (Art. 4(1) GDPR).",
+        "Whoever uses this service. As a person, you are whom the law calls the data subject (Art. 4(1) GDPR). You may also be a company, a club or another group: then you have an organisation here, and what is the organisation's is kept apart from what is its members' own.",
     ),
     (
         "We, this house, those who run it",

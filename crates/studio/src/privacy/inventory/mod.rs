@@ -11,6 +11,7 @@ mod forgetting;
 mod glossary;
 mod holding;
 mod key_store;
+mod organisations;
 mod post;
 mod purposes;
 mod rights;

@@ -6,7 +6,9 @@ use super::Category::{
 };
 use super::Source::Operator;
 use super::{Erased, Kept, Limit, Of, Purpose, Table, datum, given, inner, made, used};
-use super::{affairs, authorities, choices, forgetting, holding, post, rights, taking};
+use super::{
+    affairs, authorities, choices, forgetting, holding, organisations, post, rights, taking,
+};
 use crate::accounts::{alarm, device, session};
 
 /// What whoever sees a picture sees of it.
@@ -111,6 +113,9 @@ pub const TABLES: &[Table] = &[
             used("warned_ms", "when you were last told", Behavior).serving(&[Purpose::Mail]),
         ],
     },
+    organisations::ORGANISATION,
+    organisations::MEMBER,
+    organisations::INVITATION,
     Table {
         name: "session",
         row: "Each browser in which you are signed in",
@@ -148,6 +153,7 @@ pub const TABLES: &[Table] = &[
                 .serving(&[Purpose::Security]),
             inner("ends_ms"),
             inner("passkey_id"),
+            organisations::ACTS_FOR,
         ],
     },
     Table {

@@ -94,10 +94,15 @@ pub enum Kind {
     BreachTold,
     TermsPublished,
     TermsAccepted,
+    OrganisationFounded,
+    OrganisationJoined,
+    OrganisationLeft,
+    OrganisationOwned,
+    OrganisationDisowned,
 }
 
 impl Kind {
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 56] = [
         Self::SignedIn,
         Self::RoleChanged,
         Self::CreditsGiven,
@@ -149,6 +154,11 @@ impl Kind {
         Self::BreachTold,
         Self::TermsPublished,
         Self::TermsAccepted,
+        Self::OrganisationFounded,
+        Self::OrganisationJoined,
+        Self::OrganisationLeft,
+        Self::OrganisationOwned,
+        Self::OrganisationDisowned,
     ];
 
     /// By which staff came to see something of somebody.
@@ -208,6 +218,11 @@ impl Kind {
             Self::BreachTold => "breach_told",
             Self::TermsPublished => "terms_published",
             Self::TermsAccepted => "terms_accepted",
+            Self::OrganisationFounded => "organisation_founded",
+            Self::OrganisationJoined => "organisation_joined",
+            Self::OrganisationLeft => "organisation_left",
+            Self::OrganisationOwned => "organisation_owned",
+            Self::OrganisationDisowned => "organisation_disowned",
         }
     }
 
@@ -270,6 +285,11 @@ impl Kind {
             Self::BreachTold => "You were told of a breach that concerns you",
             Self::TermsPublished => "A version of the terms was published",
             Self::TermsAccepted => "You accepted the terms",
+            Self::OrganisationFounded => "You founded an organisation",
+            Self::OrganisationJoined => "You came into an organisation",
+            Self::OrganisationLeft => "You went out of an organisation",
+            Self::OrganisationOwned => "You became an owner of an organisation",
+            Self::OrganisationDisowned => "You are no owner of an organisation any more",
         }
     }
 

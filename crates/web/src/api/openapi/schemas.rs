@@ -447,7 +447,7 @@ fn credit_entry() -> Value {
     let shared = json!({
         "id": named("EntryId"),
         "object": { "const": "credit_entry" },
-        "kind": { "type": "string", "enum": ["grant", "hold", "capture", "void", "expiry"] },
+        "kind": { "type": "string", "enum": ["grant", "hold", "capture", "void", "expiry", "gift"] },
         "created_at": { "type": "integer" },
         "available": change("How it changed what may be spent."),
         "held": change("How it changed what is held."),

@@ -102,7 +102,12 @@ impl LogPage {
             | Kind::DutyEnded
             | Kind::PolicyPublished
             | Kind::PolicyRead
-            | Kind::TermsPublished => self.t.say(entry.kind.words()).to_owned(),
+            | Kind::TermsPublished
+            | Kind::OrganisationFounded
+            | Kind::OrganisationJoined
+            | Kind::OrganisationLeft
+            | Kind::OrganisationOwned
+            | Kind::OrganisationDisowned => self.t.say(entry.kind.words()).to_owned(),
         }
     }
 

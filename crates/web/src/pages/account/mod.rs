@@ -11,6 +11,8 @@ mod keys;
 mod log;
 mod notices;
 mod objections;
+mod organisation;
+mod organisations;
 mod passkeys;
 mod portrait;
 mod profile;
@@ -78,6 +80,35 @@ pub(super) fn routes() -> Router<Site> {
         .route("/account/log", get(log::show))
         .route("/account/log/{id}", get(log::proof))
         .route("/account/delete", get(delete::show).post(delete::ask))
+        .route(
+            "/account/organisations",
+            get(organisations::list).post(organisations::found),
+        )
+        .route("/account/organisations/act", post(organisations::act))
+        .route(
+            "/account/organisations/join/{token}",
+            get(organisations::look).post(organisations::join),
+        )
+        .route(
+            "/account/organisations/{id}",
+            get(organisation::show).post(organisation::change),
+        )
+        .route(
+            "/account/organisations/{id}/leave",
+            post(organisation::leave),
+        )
+        .route(
+            "/account/organisations/{id}/delete",
+            post(organisation::delete),
+        )
+        .route(
+            "/account/organisations/{id}/export",
+            post(organisation::take),
+        )
+        .route(
+            "/account/organisations/{id}/export/{export}",
+            get(organisation::fetch),
+        )
         .route("/account/keys", get(keys::list).post(keys::make))
         .route("/account/keys/revoke", post(keys::revoke))
 }

@@ -113,6 +113,7 @@ impl CreditsPage {
                 let grant = self.named(*is_welcome, reason);
                 words.ended.fill(&grant)
             }
+            What::Grant { .. } if line.kind == Kind::Gift => words.handed_on.clone(),
             What::Grant {
                 is_welcome: true, ..
             } => words.welcome.clone(),

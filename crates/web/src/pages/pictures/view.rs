@@ -193,6 +193,8 @@ pub(in crate::pages) async fn show(
     let consents = match known.means {
         // There is nobody to show anything to.
         Means::Local => Vec::new(),
+        // An organisation agrees to nothing.
+        _ if known.organisation().is_some() => Vec::new(),
         Means::Session { .. } | Means::Key { .. } => {
             consent::of_picture(&studio, person, id).await?
         }
