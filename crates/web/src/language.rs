@@ -10,7 +10,9 @@ use domain::language::Language;
 /// The routes of the pages that are told in every language.
 const TOLD_IN_ALL: &[&str] = &[
     "/privacy",
+    "/privacy/versions",
     "/privacy/versions/{number}",
+    "/privacy/versions/{number}/changes",
     "/privacy/authorities",
     "/privacy/request",
     "/privacy/request/{reference}",
@@ -27,6 +29,11 @@ const TOLD_IN_ALL: &[&str] = &[
     "/account/restriction",
     "/account/child",
     "/account/delete",
+    "/account/notices",
+    "/receipts/{token}",
+    "/support",
+    "/support/{reference}",
+    "/support/confirm/{token}",
     "/news/confirm/{token}",
     "/news/leave/{reference}",
 ];

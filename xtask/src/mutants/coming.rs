@@ -9,7 +9,37 @@ const COUNTING: &str = "crates/web/src/guard/visits.rs";
 const GATE: &str = "crates/web/src/pages/door/gate.rs";
 const CALLER: &str = "crates/web/src/caller.rs";
 
+const AGENT: &str = "crates/web/src/agent.rs";
+const COOKIES: &str = "crates/web/src/cookies.rs";
+const THROTTLE: &str = "crates/studio/src/accounts/throttle.rs";
+
 pub(super) const COMING: &[Mutant] = &[
+    mutant(
+        "an-account-takes-any-number-of-guesses",
+        "USE-06",
+        (
+            THROTTLE,
+            "self.take(now, self.account(address), OF_ACCOUNT).is_err()",
+            "false",
+        ),
+        "promise_use_06_a_stuffing_run_on_one_account_fails_and_its_owner_gets_in",
+    ),
+    mutant(
+        "a-person-does-not-know-the-browsers-again",
+        "GEN-06",
+        (AGENT, "first(SYSTEMS, \"\")", "\"\""),
+        "promise_use_02_of_a_browser_its_family_is_kept_and_of_its_address_nothing",
+    ),
+    mutant(
+        "scripts-can-read-the-cookies",
+        "CNS-01",
+        (
+            COOKIES,
+            "format!(\"{name}={value}; Path=/{lives}; HttpOnly; SameSite=Lax{secure}\")",
+            "format!(\"{name}={value}; Path=/{lives}; SameSite=Lax{secure}\")",
+        ),
+        "promise_cns_01_signed_out_no_cookie_signed_in_exactly_the_declared",
+    ),
     mutant(
         "few-people-are-told-of-alone",
         "USE-03",

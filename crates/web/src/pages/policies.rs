@@ -281,6 +281,10 @@ pub(super) async fn changes(
     let from = find(&site, &asked.from.unwrap_or(before)).await?;
     let heads = policies::heads(&site.studio).await?;
     let t = Texts::get();
+    let texts = from.told_in(t.tongue()).zip(to.told_in(t.tongue()));
+    let Some(((old_text, _), (new_text, _))) = texts else {
+        return Ok(onward(&language::in_english()));
+    };
     let (old, new) = (from.head.number, to.head.number);
     let others = heads.iter().map(|head| head.number);
     let read = |version: &Version| Declaration::read(&version.declaration);
@@ -302,7 +306,7 @@ pub(super) async fn changes(
             })
             .collect(),
         changes: in_words(&changes, usize::MAX),
-        lines: compare(&from.body, &to.body),
+        lines: compare(&old_text, &new_text),
     }))
 }
 

@@ -87,17 +87,17 @@ impl ReceiptPage {
         }
     }
 
-    fn deleted(&self) -> Vec<(&'static str, String)> {
+    fn deleted(&self) -> Vec<(&str, String)> {
         let done = &self.standing.done;
         let rows = |part: &Part| done.rows.get(&part.table).copied().unwrap_or(0);
         let parts = self.standing.plan.that(Fate::Deleted);
         let there = parts.filter(|part| rows(part) > 0);
         there
-            .map(|part| (part.heading(), self.rows(rows(part))))
+            .map(|part| (self.t.say(part.heading()), self.rows(rows(part))))
             .collect()
     }
 
-    fn kept(&self) -> Vec<(&'static str, String)> {
+    fn kept(&self) -> Vec<(&str, String)> {
         let done = &self.standing.done;
         let parts = self
             .standing
@@ -108,7 +108,7 @@ impl ReceiptPage {
         let rows = |part: &Part| done.kept.get(&part.table).copied().unwrap_or(part.rows);
         let there = parts.filter(|part| rows(part) > 0);
         there
-            .map(|part| (part.heading(), self.rows(rows(part))))
+            .map(|part| (self.t.say(part.heading()), self.rows(rows(part))))
             .collect()
     }
 
@@ -119,7 +119,10 @@ impl ReceiptPage {
         let told = held.filter(|held| held.told_from_ms <= now);
         told.map(|held| {
             let until = self.t.exact(Moment::from_millis(held.until_ms));
-            self.t.forget.held.fill_two(held.class.words(), &until)
+            self.t
+                .forget
+                .held
+                .fill_two(self.t.say(held.class.words()), &until)
         })
         .collect()
     }
@@ -197,11 +200,12 @@ impl ReceiptPage {
         all.into_iter()
             .flatten()
             .map(|one| {
-                let who = text(one, "who").unwrap_or_default();
+                let say = |words: String| self.t.say(&words).to_owned();
+                let who = say(text(one, "who").unwrap_or_default());
                 let name = text(one, "name").or_else(|| text(one, "host"));
                 let who = name.map_or_else(|| who.clone(), |name| format!("{who} ({name})."));
-                let got = text(one, "got").unwrap_or_default();
-                let keeps = text(one, "keeps").unwrap_or_else(|| NOT_STATED.to_owned());
+                let got = say(text(one, "got").unwrap_or_default());
+                let keeps = say(text(one, "keeps").unwrap_or_else(|| NOT_STATED.to_owned()));
                 self.t.forget.told_other.fill_all(&[&who, &got, &keeps])
             })
             .collect()

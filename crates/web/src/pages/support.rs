@@ -47,7 +47,11 @@ fn mistake(error: SupportError) -> Result<(&'static str, String), Problem> {
         SupportError::Files | SupportError::FilesOfTicket | SupportError::File(_) => "file",
         _ => return Err(problem(error)),
     };
-    Ok((field, error.to_string()))
+    // What has no words in the language of the form is a page in English.
+    match Texts::get().known(&error) {
+        Some(says) => Ok((field, says)),
+        None => Err(problem(error)),
+    }
 }
 
 pub(super) fn problem(error: SupportError) -> Problem {
@@ -216,7 +220,8 @@ pub(super) async fn ask(
                 .await
                 .map(|()| None),
             Err(bad) => {
-                let wrong = Some(("address", bad.to_string()));
+                let says = Texts::get().known(&bad);
+                let wrong = Some(("address", says.unwrap_or_else(|| bad.to_string())));
                 return page(&site, known, Some(&sent), wrong).await;
             }
         },

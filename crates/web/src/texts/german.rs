@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     /// Groups of which pages in German show a part.
-    const IN_PART: [&str; 10] = [
+    const IN_PART: [&str; 9] = [
         "about",
         "account",
         "credits",
@@ -40,7 +40,6 @@ mod tests {
         "notices",
         "organisations",
         "studio",
-        "support",
         "trust",
     ];
 

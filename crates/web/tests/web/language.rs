@@ -5,12 +5,14 @@ use axum::http::Method;
 use db::on;
 use domain::language::Language;
 use serde_json::json;
+use studio::letters::Letter;
 use studio::privacy::consent::Optional;
 use studio::privacy::policies::{self, Translation};
 use studio::privacy::receipt;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, last_letter};
 use crate::consent::{ANNA, CHOICES, consents, house};
+use crate::erasure::finished;
 use crate::notices::publish_in;
 use crate::stage::{Answer, request};
 
@@ -21,6 +23,8 @@ pub(crate) const OPEN: &[&str] = &[
     "/privacy/authorities?country=de",
     "/privacy/request",
     "/privacy/words",
+    "/privacy/versions",
+    "/support",
 ];
 /// The same for who is signed in.
 pub(crate) const OWN: &[&str] = &[
@@ -32,6 +36,7 @@ pub(crate) const OWN: &[&str] = &[
     "/account/restriction",
     "/account/child",
     "/account/delete",
+    "/account/notices",
 ];
 
 pub(crate) async fn choose(browser: &Browser<'_>, language: &str) -> Answer {
@@ -200,7 +205,7 @@ async fn promise_x_09_a_version_is_told_in_each_language_in_which_it_was_publish
         text: "was gespeichert wird".to_owned(),
         page: "<p>was gespeichert wird</p>".to_owned(),
     };
-    publish_in(&stage, "Two", &[german]).await;
+    publish_in(&stage, "Two", std::slice::from_ref(&german)).await;
     let now = visitor.get("/privacy/versions/2?lang=de").await;
     assert_eq!(now.status, 200);
     assert_eq!(now.header("content-language"), "de");
@@ -216,6 +221,31 @@ async fn promise_x_09_a_version_is_told_in_each_language_in_which_it_was_publish
     assert!(now.text().contains(&policies::sha256(&body)));
     let english = visitor.get("/privacy/versions/2/notice.txt").await.text();
     assert!(english.starts_with("PRIVACY NOTICE, VERSION 2\n"));
+    // Two versions are compared in a language in which both are told; what changed is quoted as it was told then.
+    let whole = visitor.get("/privacy/versions/2/changes?lang=de").await;
+    let in_english = "/privacy/versions/2/changes?lang=en";
+    assert_eq!(whole.header("location"), in_english);
+    assert!(visitor.get(in_english).await.text().contains("<ins>"));
+    let more = Translation {
+        text: "was gespeichert und was vergessen wird".to_owned(),
+        ..german
+    };
+    publish_in(&stage, "Three", &[more]).await;
+    for page in ["/privacy/versions/3/changes", "/privacy/versions"] {
+        let told = visitor.get(&format!("{page}?lang=de")).await;
+        assert_eq!(told.header("content-language"), "de", "{page}");
+        // What an operator says of themselves is theirs, in whichever language.
+        let text = told.text();
+        let own = text.split("class=\"compared\"").next().expect("a page");
+        let english = english_in(own);
+        assert!(english.is_empty(), "{page} says {english:?}");
+    }
+    let compared = visitor.get("/privacy/versions/3/changes?lang=de").await;
+    let compared = compared.text();
+    assert!(
+        compared.contains("<ins>was gespeichert und was vergessen wird</ins>"),
+        "{compared}"
+    );
     // Its hash covers every language, and whoever changes one is found.
     let studio = &stage.studio;
     let before = policies::complaints(studio).await.expect("reads");
@@ -228,6 +258,62 @@ async fn promise_x_09_a_version_is_told_in_each_language_in_which_it_was_publish
     let found = "version 2 of the notice was changed after it was published";
     assert!(!before.iter().any(|one| one == found), "{before:?}");
     assert!(after.iter().any(|one| one == found), "{after:?}");
+}
+
+/// Asking for help, and what is left in the end: the receipt.
+#[tokio::test]
+async fn promise_x_09_help_and_receipts_are_told_in_german() {
+    let stage = house().await;
+    let anna = Browser::new(&stage);
+    anna.sign_up(ANNA).await;
+    choose(&anna, "de").await;
+    let told = |answer: &Answer, what: &str| {
+        assert_eq!(answer.header("content-language"), "de", "{what}");
+        let english = english_in(&answer.text());
+        assert!(
+            english.is_empty(),
+            "{what} says {english:?}: {}",
+            read_aloud(&answer.text())
+        );
+    };
+    let wrong = [("about", "fault"), ("subject", ""), ("words", "Warum?")];
+    let wrong = anna.submit("/support", &wrong).await;
+    assert_eq!(wrong.status, 400);
+    told(&wrong, "a mistake");
+    let fields = [
+        ("about", "fault"),
+        ("subject", "Zu langsam"),
+        ("words", "Warum?"),
+    ];
+    let asked = anna.submit("/support", &fields).await;
+    let ticket = asked.header("location").to_owned();
+    told(&anna.get(&ticket).await, "a question");
+    anna.submit(&ticket, &[("do", "close")]).await;
+    told(&anna.get(&ticket).await, "a closed question");
+    let visitor = Browser::new(&stage);
+    choose(&visitor, "de").await;
+    let guest = [
+        ("address", "gast@example.org"),
+        ("about", "other"),
+        ("subject", "Hallo"),
+        ("words", "Gibt es noch mehr?"),
+    ];
+    told(&visitor.submit("/support", &guest).await, "a sent question");
+    let Letter::TicketConfirm { token, .. } = last_letter(&stage, "gast@example.org").await else {
+        panic!("no letter to confirm it");
+    };
+    told(
+        &visitor.get(&format!("/support/confirm/{token}")).await,
+        "the question of a guest",
+    );
+
+    let go = [("what", "account"), ("typed", "mein konto löschen")];
+    let gone = anna.submit("/account/delete", &go).await;
+    assert_eq!(gone.status, 303, "{}", gone.text());
+    let receipt = gone.header("location").to_owned();
+    told(&visitor.get(&receipt).await, "an erasure under way");
+    finished(&stage, &receipt).await;
+    told(&visitor.get(&receipt).await, "a receipt");
 }
 
 #[tokio::test]
