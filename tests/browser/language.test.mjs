@@ -9,6 +9,7 @@ import {
   SCREENS,
   THEMES,
   assertAccessible,
+  assertAccessibleToAnother,
   openBrowser,
   screenshot,
   signIn,
@@ -19,7 +20,14 @@ import {
 
 const PATIENCE = { timeout: 240_000 };
 const OPERATOR = "op@example.org";
-const OPEN = ["/privacy", "/privacy/words", "/privacy/request", "/privacy/authorities"];
+const OPEN = [
+  "/privacy",
+  "/privacy/words",
+  "/privacy/request",
+  "/privacy/authorities",
+  "/privacy/versions",
+  "/support",
+];
 const OWN = [
   "/account/data",
   "/account/choices",
@@ -29,6 +37,7 @@ const OWN = [
   "/account/restriction",
   "/account/child",
   "/account/delete",
+  "/account/notices",
 ];
 
 let program;
@@ -65,9 +74,16 @@ test("promise X-09: a language is chosen without script, and kept in one cookie"
   await leave();
 });
 
+test("the other judge of accessibility sees what is wrong", PATIENCE, async () => {
+  const { page, leave } = await visit(browser, program.url, {});
+  await page.setContent("<html><body><img src='data:,'><a href='#'></a></body></html>");
+  await assert.rejects(assertAccessibleToAnother(page), /1_1_1/);
+  await leave();
+});
+
 for (const screen of Object.keys(SCREENS)) {
   for (const theme of THEMES) {
-    test(`promise X-09: every German page is accessible and fits, ${screen}, ${theme}`, PATIENCE, async () => {
+    test(`promise X-09: every page of rights is accessible in both languages and fits, ${screen}, ${theme}`, PATIENCE, async () => {
       const { page, leave } = await visit(browser, program.url, { screen, theme });
       await signIn(page, program, OPERATOR);
       await page.goto("/privacy");
@@ -76,6 +92,7 @@ for (const screen of Object.keys(SCREENS)) {
         await page.goto(path);
         assert.equal(await page.locator("html").getAttribute("lang"), "de", path);
         await assertAccessible(page);
+        await assertAccessibleToAnother(page);
         assert.ok((await tooWide(page)) <= 0, `${path} is too wide`);
         await screenshot(page, screen, theme, `de${path.replaceAll("/", "-")}`);
         if (screen === "phone") {
@@ -83,6 +100,12 @@ for (const screen of Object.keys(SCREENS)) {
           assert.ok((await tooWide(page)) <= 0, `${path} is too wide at 320 px`);
           await page.setViewportSize(SCREENS.phone.viewport);
         }
+      }
+      await page.getByRole("button", { name: "English" }).click();
+      for (const path of [...OPEN, ...OWN]) {
+        await page.goto(path);
+        assert.equal(await page.locator("html").getAttribute("lang"), "en", path);
+        await assertAccessibleToAnother(page);
       }
       await leave();
     });
