@@ -40,7 +40,8 @@ def draw_over(loaded, picture: np.ndarray, prompt: str, seed: int, steps: int, g
     if mask is not None:  # a cell is free as soon as the mask touches it
         free = F.adaptive_max_pool2d(torch.from_numpy(mask[None, None].astype(np.float32)), origin.shape[-1])
     velocity = guided(model, pad_ids([words.ids(prompt)]), guidance)
-    times = [strength * t for t in timesteps(steps, settings["shift"])]
+    # On the usual times, since distilled weights know no others.
+    times = [strength] + [t for t in timesteps(steps, settings["shift"]) if t < strength - 1e-6]
     x = (1 - times[0]) * origin + times[0] * noise
     for t, following in zip(times, times[1:]):
         x = x + (following - t) * velocity(x, t)

@@ -1,12 +1,13 @@
-"""A mail server of a few lines, that keeps what it is given."""
+"""A mailbox behind somebody else's mail server (aiosmtpd), that keeps what it is given and judges it."""
 
+import asyncio
 import email
 import email.policy
 import re
-import socketserver
 import threading
 from html.parser import HTMLParser
 
+from aiosmtpd.smtp import SMTP
 
 HEADERS = {
     "from", "to", "subject", "date", "message-id", "mime-version", "content-type", "content-transfer-encoding",
@@ -51,36 +52,20 @@ class Mailbox:
         self.letters = []
         # What a letter had in it that follows its reader, or leads them elsewhere.
         self.wrong = []
-        box = self
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        self.server = self.run(self.loop.create_server(lambda: SMTP(self, loop=self.loop), "127.0.0.1", 0))
+        self.url = f"smtp://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
 
-        class Session(socketserver.StreamRequestHandler):
-            def handle(self):
-                self.say("220 ready")
-                while line := self.rfile.readline():
-                    verb = line.split(b" ")[0].strip().upper()
-                    if verb == b"DATA":
-                        self.say("354 go on")
-                        box.keep(self.data())
-                        self.say("250 taken")
-                    elif verb == b"QUIT":
-                        self.say("221 bye")
-                        return
-                    else:
-                        self.say("250 fine")
+    def run(self, work):
+        async def waited():
+            return await work
 
-            def data(self):
-                lines = []
-                while (line := self.rfile.readline()) not in (b".\r\n", b""):
-                    lines.append(line.removeprefix(b".") if line.startswith(b"..") else line)
-                return b"".join(lines)
+        return asyncio.run_coroutine_threadsafe(waited(), self.loop).result(60)
 
-            def say(self, text):
-                self.wfile.write(text.encode() + b"\r\n")
-
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session)
-        self.server.daemon_threads = True
-        self.url = f"smtp://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802, the name that aiosmtpd calls
+        await asyncio.to_thread(self.keep, envelope.content)
+        return "250 taken"
 
     def keep(self, data):
         letter = email.message_from_bytes(data, policy=email.policy.default)
@@ -91,6 +76,6 @@ class Mailbox:
         return [letter for letter in self.letters if address in letter["to"]]
 
     def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        self.loop.call_soon_threadsafe(self.server.close)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         assert not self.wrong, self.wrong

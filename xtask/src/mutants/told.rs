@@ -11,7 +11,26 @@ const RULING: &str = "crates/studio/src/privacy/policies/ruling.rs";
 
 const TELLING: &str = "crates/studio/src/privacy/policies/telling.rs";
 
+const PAGES: &str = "crates/web/src/pages/policies.rs";
+const HOLDS: &str = "crates/studio/src/privacy/holds.rs";
+
 pub(super) const TOLD: &[Mutant] = &[
+    mutant(
+        "the-newest-version-is-in-no-feed",
+        "POL-05",
+        (
+            PAGES,
+            "heads.iter().rev().map(item).collect()",
+            "heads.iter().rev().skip(1).map(item).collect()",
+        ),
+        "promise_pol_05_programs_find_each_version_in_the_feeds_and_which_one_holds",
+    ),
+    mutant(
+        "a-hold-may-last-for-ever",
+        "LEG-04",
+        (HOLDS, "new.ends > now.plus_millis(MAX_MS)", "false"),
+        "promise_leg_04_a_hold_is_reasoned_ends_and_is_told_when_that_is_lawful",
+    ),
     mutant(
         "a-house-opens-without-an-address",
         "GOV-01",

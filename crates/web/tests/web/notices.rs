@@ -3,7 +3,9 @@
 use domain::controller::Controller;
 use studio::privacy::consent::{self, Means, Optional, Signal};
 use studio::privacy::log::{self, Kind};
-use studio::privacy::policies::{self, Declaration, Draft, NOTICE_MS, Translation, Wishes};
+use studio::privacy::policies::{
+    self, Declaration, Draft, NOTICE_MS, Translation, Wishes, in_force,
+};
 
 use crate::browser::{Browser, person_of};
 use crate::stage::Stage;
@@ -32,6 +34,39 @@ pub(crate) async fn publish_in(stage: &Stage, name: &str, translations: &[Transl
     policies::publish(studio, draft, Wishes::default())
         .await
         .expect("is published");
+}
+
+/// Each version is in each feed with the newest first, and programs are told which one holds.
+#[tokio::test]
+async fn promise_pol_05_programs_find_each_version_in_the_feeds_and_which_one_holds() {
+    let stage = Stage::free().await;
+    Browser::new(&stage).welcome("op@example.org").await;
+    for name in ["One", "Two", "Three"] {
+        publish(&stage, name).await;
+    }
+    let visitor = Browser::new(&stage);
+    let feed = visitor.get("/privacy/versions.json").await.json();
+    let items = feed["items"].as_array().expect("items");
+    let urls: Vec<&str> = items
+        .iter()
+        .filter_map(|item| item["url"].as_str())
+        .collect();
+    assert_eq!(urls.len(), 3, "{feed}");
+    for (url, number) in urls.iter().zip([3, 2, 1]) {
+        assert!(
+            url.ends_with(&format!("/privacy/versions/{number}")),
+            "{url}"
+        );
+    }
+    let atom = visitor.get("/privacy/versions.atom").await.text();
+    assert_eq!(atom.matches("<entry>").count(), 3, "{atom}");
+    let machine = visitor.get("/.well-known/privacy-policy.json").await.json();
+    let all = policies::heads(&stage.studio).await.expect("reads");
+    let force = in_force(&all, stage.studio.clock.now());
+    let force = force.expect("one holds");
+    assert_eq!(machine["in_force"]["number"], force.number);
+    assert_eq!(machine["in_force"]["sha256"], force.sha256);
+    assert_eq!(machine["versions"].as_array().expect("versions").len(), 3);
 }
 
 const BANNER: &str = "class=\"announced\"";
