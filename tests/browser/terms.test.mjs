@@ -7,7 +7,17 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { startProgram, waitFor } from "./program.mjs";
-import { SCREENS, THEMES, assertAccessible, openBrowser, screenshot, tooWide, visit, welcome } from "./visitor.mjs";
+import {
+  SCREENS,
+  THEMES,
+  assertAccessible,
+  assertAccessibleToAnother,
+  openBrowser,
+  screenshot,
+  tooWide,
+  visit,
+  welcome,
+} from "./visitor.mjs";
 
 const PATIENCE = { timeout: 240_000 };
 const OPERATOR = "op@example.org";
@@ -100,6 +110,14 @@ for (const screen of Object.keys(SCREENS)) {
       await page.goto(`/terms/${version}/changes`);
       await page.locator("ins", { hasText: `Version ${version} says this as well.` }).waitFor();
       await fine(page, screen, theme, "terms-changes");
+
+      // Around the operator's words, the house speaks German as well.
+      for (const path of ["/terms", `/terms/${version}`, `/terms/${version}/changes`, "/terms/accept"]) {
+        await page.goto(`${path}?lang=de`);
+        assert.equal(await page.locator("html").getAttribute("lang"), "de", path);
+        await fine(page, screen, theme, `de${path.replaceAll("/", "-").replace(/-[0-9]+/, "-version")}`);
+        await assertAccessibleToAnother(page);
+      }
       await leave();
     });
   }

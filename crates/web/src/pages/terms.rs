@@ -78,6 +78,7 @@ struct Listed {
     state: &'static str,
     dates: String,
     says: String,
+    is_quoted: bool,
     hash: String,
 }
 
@@ -89,6 +90,11 @@ fn says(head: &Head) -> String {
         (_, true, _) => words.no_summary.clone(),
         (_, false, _) => words.wording.clone(),
     }
+}
+
+/// Whether `says` are the words of who published it, in whatever language those are.
+fn is_quoted(head: &Head) -> bool {
+    !head.summary.is_empty()
 }
 
 fn dates(head: &Head) -> String {
@@ -166,6 +172,7 @@ fn page(site: &Site, heads: &[Head], version: &Version, frame: Frame) -> Respons
         state: state(heads, head, now).listed(),
         dates: dates(head),
         says: says(head),
+        is_quoted: is_quoted(head),
         hash: head.body_sha256.clone(),
     };
     ok(&TermsPage {
@@ -226,6 +233,7 @@ struct ChangesPage {
     to: i64,
     others: Vec<(i64, bool)>,
     says: String,
+    is_quoted: bool,
     lines: Vec<Line>,
 }
 
@@ -253,6 +261,7 @@ pub(super) async fn changes(
             .map(|number| (number, number == old))
             .collect(),
         says: says(&to.head),
+        is_quoted: is_quoted(&to.head),
         lines: compare(&from.body, &to.body),
     }))
 }
@@ -310,6 +319,7 @@ struct Asked {
     title: String,
     dates: String,
     says: String,
+    is_quoted: bool,
     shown: String,
     waits: bool,
     blocks: Vec<Block>,
@@ -336,6 +346,7 @@ async fn asking(
                 title: t.terms.version.fill(&head.number),
                 dates: dates(&head),
                 says: says(&head),
+                is_quoted: is_quoted(&head),
                 waits: head.effective > now,
                 blocks: blocks(&version.body),
                 shown: head.sha256,
@@ -370,8 +381,14 @@ pub(super) async fn accept(
     match terms::accept(&site.studio, person, sent.text("terms")).await {
         Ok(_) => Ok(onward("/")),
         Err(AcceptError::Other) => {
-            let words = AcceptError::Other.to_string();
-            asking(&site, person, Some(words)).await
+            let other = AcceptError::Other;
+            let says = Texts::get().known(&other);
+            asking(
+                &site,
+                person,
+                Some(says.unwrap_or_else(|| other.to_string())),
+            )
+            .await
         }
         Err(AcceptError::Failure(failure)) => Err(failure.into()),
     }

@@ -9,8 +9,9 @@ use studio::letters::Letter;
 use studio::privacy::consent::Optional;
 use studio::privacy::policies::{self, Translation};
 use studio::privacy::receipt;
+use studio::terms::{self, Draft};
 
-use crate::browser::{Browser, last_letter};
+use crate::browser::{Browser, PASSWORD, last_letter};
 use crate::consent::{ANNA, CHOICES, consents, house};
 use crate::erasure::finished;
 use crate::notices::publish_in;
@@ -314,6 +315,79 @@ async fn promise_x_09_help_and_receipts_are_told_in_german() {
     told(&visitor.get(&receipt).await, "an erasure under way");
     finished(&stage, &receipt).await;
     told(&visitor.get(&receipt).await, "a receipt");
+}
+
+/// What the house says around the terms is German. The terms are shown as they were written, since nobody knows in
+/// which language that was.
+#[tokio::test]
+async fn promise_x_09_terms_are_told_in_german_around_the_words_of_who_wrote_them() {
+    let stage = house().await;
+    let anna = Browser::new(&stage);
+    anna.sign_up(ANNA).await;
+    choose(&anna, "de").await;
+    let nothing = anna.get("/terms").await;
+    assert_eq!(nothing.status, 404);
+    assert_eq!(nothing.header("content-language"), "de");
+    let publish = async |text: &str, summary: &str| {
+        let draft = Draft {
+            text,
+            summary,
+            needs_acceptance: true,
+            effective: None,
+        };
+        terms::publish(&stage.studio, draft)
+            .await
+            .expect("is published")
+    };
+    publish("# Terms\n\nYou are kind.\n\n- to the others", "").await;
+    // Who is there is told of the next one a month before.
+    stage
+        .studio
+        .clock
+        .advance_millis(policies::NOTICE_MS + 2_000);
+    publish(
+        "# Terms\n\nYou are kind, and this is all.",
+        "This is what you read.",
+    )
+    .await;
+    stage.studio.clock.advance_millis(2_000);
+    anna.sign_in(ANNA, PASSWORD).await;
+    for page in ["/terms", "/terms/1", "/terms/2", "/terms/accept"] {
+        let told = anna.get(page).await;
+        assert_eq!(told.status, 200, "{page}");
+        assert_eq!(told.header("content-language"), "de", "{page}");
+        let text = told.text();
+        assert!(text.contains("You are kind"), "{page}: as it was written");
+        let english = english_in(&text);
+        assert!(
+            english.is_empty(),
+            "{page} says {english:?}: {}",
+            read_aloud(&text)
+        );
+    }
+    let compared = anna.get("/terms/2/changes").await;
+    assert_eq!(compared.header("content-language"), "de");
+    let compared = compared.text();
+    assert!(compared.contains("<ins>You are kind, and this is all.</ins>"));
+    let own = compared.split("class=\"compared\"").next().expect("a page");
+    assert!(english_in(own).is_empty(), "{own}");
+    // What was wrong is said in German as well.
+    for fields in [
+        vec![("terms", "of another day")],
+        vec![("terms", "of another day"), ("accept", "yes")],
+    ] {
+        let refused = anna.submit("/terms/accept", &fields).await;
+        assert_eq!(refused.status, 409);
+        assert_eq!(refused.header("content-language"), "de");
+        let text = refused.text();
+        assert!(text.contains("role=\"alert\""));
+        let english = english_in(&text);
+        assert!(
+            english.is_empty(),
+            "says {english:?}: {}",
+            read_aloud(&text)
+        );
+    }
 }
 
 #[tokio::test]
