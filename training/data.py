@@ -184,7 +184,7 @@ Written by `python -m training.data --card`; do not edit by hand.
 number, size, left of and above, mirrored or not) and words a caption that is true of each scene. No photographs, no
 people's pictures, no text from the web.
 
-This is what the weights in `models/pinhole-mini` 0.2.0 learned from. 0.1.0 learned from 120 of these concepts in the two
+This is what the weights in `models/pinhole-mini` 0.2.0 and 0.3.0 learned from. 0.1.0 learned from 120 of these concepts in the two
 Fluent styles alone.
 
 | style | npm package | licence | drawings in it | used | for |

@@ -173,3 +173,13 @@ def test_models_are_listed_and_found(client):
 def test_every_answer_has_an_id_to_ask_about(http):
     ids = [http.get(path).headers["x-request-id"] for path in ("/v1/models", "/v1/models", "/v1/nowhere")]
     assert len(set(ids)) == 3
+
+
+def test_what_is_to_be_left_out_is_guided_away_from(running, http):
+    """The shipped model draws without guidance, which would leave nothing out."""
+    for more, guidance in (({}, 1.0), ({"negative_prompt": "a hat"}, 2.0), ({"negative_prompt": "a hat", "guidance": 3}, 3.0)):
+        drawn = http.post("/v1/images/generations", json={"prompt": PROMPT, "steps": 1} | more).json()
+        job = http.get(f"/v1/jobs/{drawn['job_id']}").json()
+        assert job["guidance"] == guidance, more
+    refused = http.post("/v1/images/generations", json={"prompt": PROMPT, "negative_prompt": "a hat", "guidance": 1})
+    assert refused.status_code == 400 and refused.json()["error"]["param"] == "guidance"

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args;
-use domain::model::{ModelCard, ModelName};
+use domain::model::{ModelCard, ModelName, leaves_nothing_out};
 use domain::painter::{Brief, PaintError, Painted, Painter};
 use domain::picture::{Background, Format, Size};
 use domain::prompt::Prompt;
@@ -266,7 +266,11 @@ fn briefs(args: &DrawArgs, card: &ModelCard) -> Result<Vec<Brief>, Refusal> {
     }
     let guidance = match (&card.guidance, args.guidance) {
         (Some(span), asked) => {
-            let guidance = asked.unwrap_or(span.default);
+            let leaves_out = negative_prompt.is_some();
+            if let Some(why) = asked.and_then(leaves_nothing_out).filter(|_| leaves_out) {
+                return Err(Refusal::usage(why.to_owned()));
+            }
+            let guidance = asked.unwrap_or_else(|| card.usual_guidance(leaves_out));
             if !span.contains(&guidance) {
                 let (min, max) = (span.min, span.max);
                 let why = format!("{} takes a guidance of {min} to {max}", card.name);

@@ -60,6 +60,31 @@ pub struct ModelCard {
     pub examples: Vec<Example>,
 }
 
+/// Guidance leads away from what is to be left out; by 1 it leads nowhere.
+const NO_GUIDANCE: f32 = 1.0;
+/// That of a model that usually draws without any, where something is to be left out.
+const SOME_GUIDANCE: f32 = 2.0;
+
+impl ModelCard {
+    /// The guidance where none is asked for.
+    #[must_use]
+    pub fn usual_guidance(&self, leaves_out: bool) -> f32 {
+        match self.guidance {
+            Some(span) if leaves_out && span.default <= NO_GUIDANCE => SOME_GUIDANCE.min(span.max),
+            Some(span) => span.default,
+            None => NO_GUIDANCE,
+        }
+    }
+}
+
+/// Why a guidance that was asked for leaves nothing out; `None` where it does.
+#[must_use]
+pub fn leaves_nothing_out(guidance: f32) -> Option<&'static str> {
+    (guidance <= NO_GUIDANCE).then_some(
+        "With a guidance of 1 nothing is left out. Ask for more, or let the model choose it.",
+    )
+}
+
 /// Where the drawing happens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

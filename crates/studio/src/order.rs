@@ -6,7 +6,7 @@ mod variation;
 
 use domain::credits::Credits;
 use domain::ids::{JobId, KeyId, PersonId, PictureId};
-use domain::model::{ModelCard, ModelName};
+use domain::model::{ModelCard, ModelName, leaves_nothing_out};
 use domain::picture::{Background, Size};
 use domain::prompt::{BadPrompt, Prompt};
 use tokio::sync::watch;
@@ -310,6 +310,7 @@ fn check(
         }
         _ => None,
     };
+    let guidance = guidance(form.guidance, card, negative_prompt.is_some())?;
     let prompt = prompt("prompt", &form.prompt)?;
     let size = size(form.size, card)?;
     let background = background(form.background, &prompt, card)?;
@@ -328,7 +329,7 @@ fn check(
         background,
         count,
         steps,
-        guidance: guidance(form.guidance, card)?,
+        guidance,
         seed: form.seed.unwrap_or_else(|| studio.randomness.next_u32()),
         ancestors: form.ancestors,
         previews: form.previews.min(MAX_PREVIEWS),
@@ -427,10 +428,12 @@ fn steps(asked: Option<u32>, quality: Quality, card: &ModelCard) -> Result<u32, 
     Err(invalid("steps", "invalid_value", message))
 }
 
-fn guidance(asked: Option<f32>, card: &ModelCard) -> Result<f32, OrderError> {
+fn guidance(asked: Option<f32>, card: &ModelCard, leaves_out: bool) -> Result<f32, OrderError> {
+    if let Some(why) = asked.and_then(leaves_nothing_out).filter(|_| leaves_out) {
+        return Err(invalid("guidance", "invalid_value", why.to_owned()));
+    }
     match (asked, card.guidance) {
-        (None, None) => Ok(1.0),
-        (None, Some(span)) => Ok(span.default),
+        (None, _) => Ok(card.usual_guidance(leaves_out)),
         (Some(_), None) => {
             let message = format!("{} takes no guidance. Leave it out.", card.title);
             Err(invalid("guidance", "unsupported_parameter", message))

@@ -86,6 +86,11 @@ async fn a_bad_field_is_named() {
             "negative_prompt",
             "no negative prompt",
         ),
+        (
+            json!({ "model": "flexible", "negative_prompt": "rain", "guidance": 1.0 }),
+            "guidance",
+            "nothing is left out",
+        ),
         (json!({ "private": "yes" }), "private", "true or false"),
         (json!({ "retention": 5 }), "retention", "60 to"),
         (
