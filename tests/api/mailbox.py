@@ -55,7 +55,8 @@ class Mailbox:
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
         self.server = self.run(self.loop.create_server(lambda: SMTP(self, loop=self.loop), "127.0.0.1", 0))
-        self.url = f"smtp://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+        self.at = self.server.sockets[0].getsockname()
+        self.url = f"smtp://{self.at[0]}:{self.at[1]}"
 
     def run(self, work):
         async def waited():

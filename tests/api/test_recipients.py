@@ -174,7 +174,7 @@ def test_promise_shr_01_every_connection_goes_to_a_registered_recipient(tmp_path
     roles, known = known_of(program)
     assert roles == {"mail", "hub"} | ({"database"} if program.database else set())
     seen = witness.connections()
-    assert (mailbox.server.server_address in seen) and ((hub.host, hub.port) in seen), seen
+    assert (mailbox.at in seen) and ((hub.host, hub.port) in seen), seen
     assert not strangers(seen, known), (strangers(seen, known), known)
 
 

@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 
 import { startProgram } from "./program.mjs";
+import { draw, drawn, prompt } from "./studio.mjs";
 import {
   SCREENS,
   THEMES,
@@ -29,6 +30,8 @@ const OPEN = [
   "/support",
 ];
 const OWN = [
+  "/account",
+  "/account/confirm",
   "/account/data",
   "/account/choices",
   "/account/log",
@@ -42,12 +45,20 @@ const OWN = [
 
 let program;
 let browser;
+// Pages of what the operator has: those of every account, and of one picture.
+let own;
 
 before(async () => {
   program = await startProgram();
   browser = await openBrowser();
-  const { page, leave } = await visit(browser, program.url, { script: false });
+  const { page, leave } = await visit(browser, program.url);
   await welcome(page, program, OPERATOR);
+  await page.goto("/");
+  await prompt(page).fill("a red apple");
+  await draw(page).click();
+  await drawn(page, 2);
+  const picture = await page.locator("main a.tile[data-picture]").first().getAttribute("data-picture");
+  own = [...OWN, `/pictures/${picture}`];
   await leave();
 }, PATIENCE);
 
@@ -88,7 +99,7 @@ for (const screen of Object.keys(SCREENS)) {
       await signIn(page, program, OPERATOR);
       await page.goto("/privacy");
       await page.getByRole("button", { name: "Deutsch" }).click();
-      for (const path of [...OPEN, ...OWN]) {
+      for (const path of [...OPEN, ...own]) {
         await page.goto(path);
         assert.equal(await page.locator("html").getAttribute("lang"), "de", path);
         await assertAccessible(page);
@@ -102,7 +113,7 @@ for (const screen of Object.keys(SCREENS)) {
         }
       }
       await page.getByRole("button", { name: "English" }).click();
-      for (const path of [...OPEN, ...OWN]) {
+      for (const path of [...OPEN, ...own]) {
         await page.goto(path);
         assert.equal(await page.locator("html").getAttribute("lang"), "en", path);
         await assertAccessibleToAnother(page);

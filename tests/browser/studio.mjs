@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 export const DRAWN_MS = 120_000;
 
 export const prompt = (page) => page.getByRole("textbox", { name: "What would you like to see?" });
-export const draw = (page) => page.getByRole("button", { name: /^Draw \d$/ });
+export const draw = (page) => page.getByRole("button", { name: /^Draw \d( · \d+ credits?)?$/ });
 export const pictures = (page) => page.locator("main a.tile[data-picture] img");
 
 /** Waits until `count` pictures are on the page, and not one more, each loaded to its last pixel. */

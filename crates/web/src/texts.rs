@@ -458,6 +458,11 @@ impl Texts {
         wording::known(self.tongue(), &message.to_string()).map(str::to_owned)
     }
 
+    /// What is wrong, as it is said on the form where it is put right.
+    pub(crate) fn mistake(&self, error: &impl Display) -> String {
+        self.known(error).unwrap_or_else(|| error.to_string())
+    }
+
     /// What the program says of people's data, in the language of these texts.
     pub(crate) fn say<'a>(&self, words: &'a str) -> &'a str {
         wording::say(self.tongue(), words)

@@ -387,12 +387,13 @@ pub async fn list(
 /// Gives somebody a role. Sessions that had the former one end, so that none keeps its rights.
 pub async fn set_role(studio: &Studio, person: PersonId, role: Role) -> Result<(), PersonError> {
     let mut tx = studio.db.write().await?;
-    let operators: i64 = on!(tx, conn => {
-        sqlx::query_scalar("SELECT COUNT(*) FROM person WHERE role = 'operator' AND id <> $1")
-            .bind(person.to_string())
-            .fetch_one(conn)
+    // All of them are locked, lest the last two lower each other at once.
+    let operators: Vec<String> = on!(tx, conn => {
+        sqlx::query_scalar("UPDATE person SET role = role WHERE role = 'operator' RETURNING id")
+            .fetch_all(conn)
             .await
     })?;
+    let is_last = operators == [person.to_string()];
     let former: Option<String> = on!(tx, conn => {
         sqlx::query_scalar("SELECT role FROM person JOIN account ON account.person_id = person.id WHERE id = $1")
             .bind(person.to_string())
@@ -403,7 +404,7 @@ pub async fn set_role(studio: &Studio, person: PersonId, role: Role) -> Result<(
     if former == role.name() {
         return Ok(());
     }
-    if former == Role::Operator.name() && operators == 0 {
+    if former == Role::Operator.name() && is_last {
         return Err(PersonError::LastOperator);
     }
     on!(tx, conn => {

@@ -75,11 +75,22 @@ const LETTERS_OF_MAILBOX: Measure = Measure {
 
 /// Measures that are kept at a time; those that have emptied go first.
 const MAX_MEASURES: usize = 100_000;
+/// How often it is looked for those, while there are so many.
+const BETWEEN_LOOKS_MS: i64 = 1_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
     keys: RandomState,
-    measures: Mutex<HashMap<u64, Fill>>,
+    measures: Mutex<Measures>,
+    /// Of known browsers. A crowd elsewhere makes none of these, so it leaves room for them.
+    devices: Mutex<Measures>,
+}
+
+#[derive(Debug, Default)]
+struct Measures {
+    fills: HashMap<u64, Fill>,
+    /// When those that have emptied went last.
+    looked: Option<Moment>,
 }
 
 /// How full a measure was, and when.
@@ -136,7 +147,7 @@ impl Throttle {
     ) -> Verdict {
         let from = self.from(visit.from);
         if let Some(token) = known_device {
-            return match self.take(now, self.device(token), OF_DEVICE) {
+            return match take(&self.devices, now, self.device(token), OF_DEVICE) {
                 Ok(()) => Verdict::Go,
                 Err(retry_after_s) => Verdict::Wait { retry_after_s },
             };
@@ -176,11 +187,11 @@ impl Throttle {
         known_device: Option<&Token>,
     ) {
         match known_device {
-            Some(token) => self.give_back(now, self.device(token)),
+            Some(token) => give_back(&self.devices, now, self.device(token)),
             None => {
-                self.give_back(now, self.from(visit.from));
-                self.give_back(now, self.account(address));
-                self.give_back(now, self.house());
+                give_back(&self.measures, now, self.from(visit.from));
+                give_back(&self.measures, now, self.account(address));
+                give_back(&self.measures, now, self.house());
             }
         }
     }
@@ -194,7 +205,7 @@ impl Throttle {
         known_device: Option<&Token>,
     ) -> Result<(), u32> {
         match known_device {
-            Some(token) => self.take(now, self.device(token), OF_DEVICE),
+            Some(token) => take(&self.devices, now, self.device(token), OF_DEVICE),
             None => self.take(now, self.from(visit.from), OF_ADDRESS),
         }
     }
@@ -206,8 +217,8 @@ impl Throttle {
         known_device: Option<&Token>,
     ) {
         match known_device {
-            Some(token) => self.give_back(now, self.device(token)),
-            None => self.give_back(now, self.from(visit.from)),
+            Some(token) => give_back(&self.devices, now, self.device(token)),
+            None => give_back(&self.measures, now, self.from(visit.from)),
         }
     }
 
@@ -230,44 +241,8 @@ impl Throttle {
         self.take(now, key, LETTERS_OF_MAILBOX).is_ok()
     }
 
-    /// Takes one of a measure; or tells in how many seconds one will be free.
     fn take(&self, now: Moment, key: u64, measure: Measure) -> Result<(), u32> {
-        let mut measures = self.measures.lock().unwrap_or_else(PoisonError::into_inner);
-        if measures.len() >= MAX_MEASURES && !measures.contains_key(&key) {
-            measures.retain(|_, fill| fill.now(now) > 0.0);
-            if measures.len() >= MAX_MEASURES {
-                // More guessers than can be remembered: nobody new for a while.
-                return Err(60);
-            }
-        }
-        let fill = measures.entry(key).or_insert(Fill {
-            used: 0.0,
-            at: now,
-            measure,
-        });
-        let used = fill.now(now);
-        if used + 1.0 > f64::from(measure.capacity) {
-            let missing = used + 1.0 - f64::from(measure.capacity);
-            let wait_ms = missing * measure.refill_ms as f64;
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a few minutes at most, never negative"
-            )]
-            let wait_s = (wait_ms / 1_000.0).ceil() as u32;
-            return Err(wait_s.max(1));
-        }
-        fill.used = used + 1.0;
-        fill.at = now;
-        Ok(())
-    }
-
-    fn give_back(&self, now: Moment, key: u64) {
-        let mut measures = self.measures.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(fill) = measures.get_mut(&key) {
-            fill.used = (fill.now(now) - 1.0).max(0.0);
-            fill.at = now;
-        }
+        take(&self.measures, now, key, measure)
     }
 
     fn from(&self, from: IpAddr) -> u64 {
@@ -287,10 +262,91 @@ impl Throttle {
     }
 }
 
+/// Takes one of a measure; or tells in how many seconds one will be free.
+fn take(of: &Mutex<Measures>, now: Moment, key: u64, measure: Measure) -> Result<(), u32> {
+    let mut measures = of.lock().unwrap_or_else(PoisonError::into_inner);
+    if measures.fills.len() >= MAX_MEASURES && !measures.fills.contains_key(&key) {
+        let looked = measures.looked.map_or(0, Moment::as_millis);
+        if (now.as_millis() - looked).abs() >= BETWEEN_LOOKS_MS {
+            measures.fills.retain(|_, fill| fill.now(now) > 0.0);
+            measures.looked = Some(now);
+        }
+        if measures.fills.len() >= MAX_MEASURES {
+            // More guessers than can be remembered: nobody new for a while.
+            return Err(60);
+        }
+    }
+    let fill = measures.fills.entry(key).or_insert(Fill {
+        used: 0.0,
+        at: now,
+        measure,
+    });
+    let used = fill.now(now);
+    if used + 1.0 > f64::from(measure.capacity) {
+        let missing = used + 1.0 - f64::from(measure.capacity);
+        let wait_ms = missing * measure.refill_ms as f64;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a few minutes at most, never negative"
+        )]
+        let wait_s = (wait_ms / 1_000.0).ceil() as u32;
+        return Err(wait_s.max(1));
+    }
+    fill.used = used + 1.0;
+    fill.at = now;
+    Ok(())
+}
+
+fn give_back(of: &Mutex<Measures>, now: Moment, key: u64) {
+    let mut measures = of.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(fill) = measures.fills.get_mut(&key) {
+        fill.used = (fill.now(now) - 1.0).max(0.0);
+        fill.at = now;
+    }
+}
+
 /// An IPv4 address, or the /64 that one IPv6 customer has.
 fn network(from: IpAddr) -> u64 {
     match from.to_canonical() {
         IpAddr::V4(v4) => u64::from(v4.to_bits()),
         IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+
+    use domain::randomness::Randomness;
+
+    use super::*;
+
+    /// A crowd of networks that is larger than what can be remembered keeps strangers out for a while, and nobody who
+    /// is known.
+    #[test]
+    fn promise_use_06_more_guessers_than_can_be_remembered_keep_no_known_browser_out() {
+        let throttle = Throttle::default();
+        let now = Moment::from_millis(1_000_000);
+        let anna = Address::new("anna@example.org").expect("an address");
+        let visit = |network: u128| Visit {
+            from: IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8 << 96) + (network << 64))),
+            family: "Firefox on Linux".to_owned(),
+            device: None,
+        };
+        for network in 0..MAX_MEASURES as u128 {
+            throttle.try_sign_in(now, &visit(network), &anna, None);
+        }
+        let held = throttle.measures.lock().expect("sound").fills.len();
+        assert_eq!(held, MAX_MEASURES, "no more than that");
+        let stranger = throttle.try_sign_in(now, &visit(u128::from(u32::MAX)), &anna, None);
+        assert_eq!(stranger, Verdict::Wait { retry_after_s: 60 });
+        let known = Token::new(&Randomness::system());
+        let hers = throttle.try_sign_in(now, &visit(1), &anna, Some(&known));
+        assert_eq!(hers, Verdict::Go);
+        // Once their measures are empty they make room.
+        let later = now.plus_millis(24 * 60 * 60 * 1_000);
+        let again = throttle.try_sign_in(later, &visit(u128::from(u32::MAX)), &anna, None);
+        assert_eq!(again, Verdict::Go);
     }
 }

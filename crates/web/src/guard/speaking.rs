@@ -9,10 +9,13 @@ use domain::language::Language;
 use crate::Site;
 use crate::cookies::{self, Cookie};
 use crate::language::{self, Here};
+use crate::pages::wants_part;
 
 pub(super) async fn speak(State(site): State<Site>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>();
-    let is_told_in_all = route.is_some_and(|route| language::is_told_in_all(route.as_str()));
+    // A part goes into a page of the studio, which is in English.
+    let is_told_in_all = !wants_part(request.headers())
+        && route.is_some_and(|route| language::is_told_in_all(route.as_str()));
     let here = match is_told_in_all {
         true => Here {
             language: wanted(&site, &request),

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     /// Groups of which pages in German show a part.
-    const IN_PART: [&str; 9] = [
+    const IN_PART: [&str; 10] = [
         "about",
         "account",
         "credits",
@@ -39,6 +39,7 @@ mod tests {
         "examples",
         "notices",
         "organisations",
+        "pictures",
         "studio",
         "trust",
     ];

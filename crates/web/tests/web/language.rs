@@ -29,6 +29,8 @@ pub(crate) const OPEN: &[&str] = &[
 ];
 /// The same for who is signed in.
 pub(crate) const OWN: &[&str] = &[
+    "/account",
+    "/account/confirm",
     "/account/data",
     "/account/choices",
     "/account/log",
@@ -259,6 +261,52 @@ async fn promise_x_09_a_version_is_told_in_each_language_in_which_it_was_publish
     let found = "version 2 of the notice was changed after it was published";
     assert!(!before.iter().any(|one| one == found), "{before:?}");
     assert!(after.iter().any(|one| one == found), "{after:?}");
+}
+
+/// What is wrong with a name is said on the form, and what is agreed to for a picture is read in German.
+#[tokio::test]
+async fn promise_x_09_correcting_and_agreeing_for_one_picture_are_told_in_german() {
+    let stage = house().await;
+    let anna = Browser::new(&stage);
+    anna.sign_up(ANNA).await;
+    choose(&anna, "de").await;
+    let wrong = [("username", "2anna"), ("display_name", "Anna")];
+    let wrong = anna.submit("/account", &wrong).await;
+    assert_eq!(
+        (wrong.status.as_u16(), wrong.header("content-language")),
+        (400, "de")
+    );
+    assert!(
+        english_in(&wrong.text()).is_empty(),
+        "{}",
+        read_aloud(&wrong.text())
+    );
+    let drawn = crate::sharing::drawn(&anna, json!({ "prompt": "ein roter Apfel" })).await;
+    let path = format!("/pictures/{drawn}");
+    let page = anna.get(&path).await;
+    assert_eq!(page.header("content-language"), "de");
+    let text = page.text();
+    assert!(
+        english_in(&text).is_empty(),
+        "{:?}: {}",
+        english_in(&text),
+        read_aloud(&text)
+    );
+    assert!(text.contains("name=\"language\" value=\"de\""));
+    let fields = [
+        ("purpose", "examples"),
+        ("version", "1"),
+        ("language", "de"),
+        ("answer", "yes"),
+    ];
+    let said = anna.submit(&format!("{path}/consent"), &fields).await;
+    assert_eq!(said.status, 303, "{}", said.text());
+    // A part goes into a page in English, and is in English.
+    let part = request(Method::GET, &path).header("x-part", "1");
+    let part = anna
+        .send(part.body(Body::empty()).expect("a request"))
+        .await;
+    assert!(part.text().contains("Draw again"));
 }
 
 /// Asking for help, and what is left in the end: the receipt.

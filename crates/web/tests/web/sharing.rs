@@ -15,7 +15,7 @@ use crate::browser::{Browser, person_of};
 use crate::consent::{ANNA, BOB, house};
 use crate::stage::{Answer, Stage, json as posted, request};
 
-async fn drawn(browser: &Browser<'_>, order: Value) -> String {
+pub(crate) async fn drawn(browser: &Browser<'_>, order: Value) -> String {
     let answer = browser.send(posted("/v1/images/generations", &order)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let id = &answer.json()["data"][0]["picture_id"];

@@ -207,7 +207,7 @@ pub(super) async fn answer(
 }
 
 /// The edition that was shown, in the language that it was shown in.
-fn read(sent: &Sent) -> Read {
+pub(in crate::pages) fn read(sent: &Sent) -> Read {
     Read {
         version: sent.text("version").parse().unwrap_or(0),
         language: Language::of_code(sent.text("language")).unwrap_or_default(),

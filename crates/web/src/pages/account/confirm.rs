@@ -112,7 +112,7 @@ pub(super) async fn confirm(
     match recovery::confirm(&site.studio, whose, sent.text("password")).await {
         Ok(token) => Ok(keep(&site, onward(safe_next(next)), &token)),
         Err(error @ RecoveryError::Wrong) => {
-            let says = Some(error.to_string());
+            let says = Some(Texts::get().mistake(&error));
             page(&site, &member, party, next, says).await
         }
         Err(error) => Err(reset_problem(error).into()),
@@ -137,7 +137,7 @@ pub(super) async fn by_passkey(
     match confirmed {
         Ok(token) => Ok(keep(&site, onward(safe_next(next)), &token)),
         Err(error @ SignInError::WrongPasskey) => {
-            let says = Some(error.to_string());
+            let says = Some(Texts::get().mistake(&error));
             page(&site, &member, party, next, says).await
         }
         Err(error) => Err(sign_in_problem(error).into()),

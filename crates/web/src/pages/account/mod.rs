@@ -22,6 +22,7 @@ mod security;
 mod sessions;
 
 pub(crate) use child::problem as child_problem;
+pub(super) use choices::read as consent_read;
 pub(crate) use choices::{means as consent_means, problem as consent_problem};
 pub(crate) use delete::problem as erase_problem;
 pub(super) use delete::{files, size};

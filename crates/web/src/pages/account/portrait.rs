@@ -14,6 +14,7 @@ use crate::api::{answer, caching, is_known};
 use crate::caller::{Caller, Member};
 use crate::guard;
 use crate::problem::Problem;
+use crate::texts::Texts;
 
 /// The form around the file.
 const FORM_BYTES: usize = 4 << 10;
@@ -63,7 +64,8 @@ pub(super) async fn set(
         Ok(()) => Ok(onward("/account")),
         Err(PortraitError::Failure(failure)) => Err(failure.into()),
         Err(error) => {
-            profile::page(&site, &member, Some((None, "portrait", error.to_string()))).await
+            let says = Texts::get().mistake(&error);
+            profile::page(&site, &member, Some((None, "portrait", says))).await
         }
     }
 }

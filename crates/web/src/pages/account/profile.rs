@@ -97,7 +97,7 @@ pub(super) async fn set(
     let Err(error) = set else {
         return Ok(onward("/account"));
     };
-    let says = error.to_string();
+    let says = Texts::get().mistake(&error);
     let field = match error {
         ProfileError::Username(_) | ProfileError::UsernameTaken => "username",
         ProfileError::DisplayName(_) => "display_name",
@@ -123,7 +123,7 @@ pub(super) async fn change_address(
         }
         Err(AddressError::Failure(failure)) => Err(failure.into()),
         Err(error) => {
-            let says = error.to_string();
+            let says = Texts::get().mistake(&error);
             page(&site, &member, Some((Some(&sent), "address", says))).await
         }
     }

@@ -16,7 +16,7 @@ use studio::privacy::consent::{self, Optional, Standing, Subject, Verdict};
 use studio::privacy::keeping::Keep;
 use studio::{Studio, order, routing};
 
-use super::super::account::{consent_means, consent_problem};
+use super::super::account::{consent_means, consent_problem, consent_read};
 use super::super::credits::Purse;
 use super::super::draw::VARIATIONS;
 use super::super::sent::Sent;
@@ -160,6 +160,11 @@ impl PictureView {
         }
     }
 
+    /// The title and the text that it is asked with.
+    fn words(&self, optional: &Optional) -> (&'static str, &'static str) {
+        optional.edition().words(self.t.tongue())
+    }
+
     fn ways(&self) -> Vec<Choice> {
         keeping::choices(self.t, self.keep())
     }
@@ -234,8 +239,7 @@ pub(in crate::pages) async fn consent(
     let (person, means) = (known.person, consent_means(&known));
     match sent.text("answer") {
         "yes" => {
-            let version = sent.text("version").parse().unwrap_or(0);
-            consent::give(&studio, person, about, version, means, signal)
+            consent::give(&studio, person, about, consent_read(&sent), means, signal)
                 .await
                 .map_err(consent_problem)?;
         }
