@@ -1,6 +1,7 @@
 """To whom the program connects, as the kernel sees it: strace writes down every connection of every
 process of it, and whoever is not in its register of recipients is a stranger."""
 
+import io
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ import urllib.parse
 
 import httpx2
 import pytest
+from PIL import Image
 
 from hub import Hub
 from mailbox import Mailbox
@@ -175,6 +177,46 @@ def test_promise_shr_01_every_connection_goes_to_a_registered_recipient(tmp_path
     assert roles == {"mail", "hub"} | ({"database"} if program.database else set())
     seen = witness.connections()
     assert (mailbox.at in seen) and ((hub.host, hub.port) in seen), seen
+    assert not strangers(seen, known), (strangers(seen, known), known)
+
+
+def test_promise_shr_07_a_question_and_its_answer_reach_nobody_but_the_mail_server(tmp_path, mailbox):
+    witness = Witness(tmp_path)
+    # Weights would come from a port where nobody answers.
+    program = Program(tmp_path, before=witness.before(), PINHOLE_SMTP=mailbox.url, HF_ENDPOINT="http://127.0.0.1:9")
+    program.start()
+    guest = "guest@example.org"
+    said = lambda: [letter.get_body(("plain",)).get_content() for letter in mailbox.to(guest)]
+    try:
+        welcome = re.search(r"make the first account: (\S+)", program.log())[1]
+        with (httpx2.Client(base_url=program.url, headers=FORM, timeout=120) as operator,
+              httpx2.Client(base_url=program.url, headers=FORM, timeout=120) as visitor):
+            form = {"address": "op@example.org", "password": PASSWORD, "adopt": "1"}
+            assert operator.post(welcome, data=form).status_code == 303
+            question = {"address": guest, "about": "fault", "subject": "a grey apple", "words": "mark-of-a-question"}
+            assert visitor.post("/support", data=question).status_code == 200
+            confirm = wait_for(lambda: re.findall(r"http://\S+/support/confirm/\S+", "\n".join(said())), "the link")[0]
+            ticket = visitor.post(confirm).headers["location"]
+            grey = io.BytesIO()
+            Image.new("RGB", (32, 32), "grey").save(grey, "png")
+            more = {"words": "mark-of-more"}, {"file": ("seen.png", grey.getvalue(), "image/png")}
+            assert visitor.post(ticket, data=more[0], files=more[1]).status_code == 303
+            [sent] = re.findall(r'<img src="([^"]+)" alt', visitor.get(ticket).text)
+            assert Image.open(io.BytesIO(visitor.get(sent).content)).size == (32, 32)
+            duty = {"for": "support", "reason": "A guest asks about an apple.", "minutes": "30"}
+            assert operator.post("/desk/duties", data=duty).status_code == 303
+            desk = "/desk/support/" + ticket.removeprefix("/support/").split(".")[0]
+            assert operator.post(desk, data={"words": "mark-of-an-answer", "do": "close"}).status_code == 303
+            wait_for(lambda: any("mark-of-an-answer" in words for words in said()), "the letter with the answer")
+            page = visitor.get(ticket).text
+            assert all(mark in page for mark in ("mark-of-a-question", "mark-of-more", "mark-of-an-answer")), page
+    finally:
+        assert program.stop() == 0, program.log()
+    # What somebody asks stays in the house; their mailbox gets what they are told.
+    assert not [words for words in said() if "mark-of-a-question" in words or "mark-of-more" in words]
+    seen = witness.connections()
+    assert (mailbox.at in seen) and (("127.0.0.1", 9) not in seen), seen
+    _, known = known_of(program)
     assert not strangers(seen, known), (strangers(seen, known), known)
 
 
