@@ -52,6 +52,9 @@ class Mailbox:
         self.letters = []
         # What a letter had in it that follows its reader, or leads them elsewhere.
         self.wrong = []
+        # Cleared, it lets nobody leave a letter for a while.
+        self.takes = threading.Event()
+        self.takes.set()
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
         self.server = self.run(self.loop.create_server(lambda: SMTP(self, loop=self.loop), "127.0.0.1", 0))
@@ -69,6 +72,7 @@ class Mailbox:
         return "250 taken"
 
     def keep(self, data):
+        self.takes.wait(60)
         letter = email.message_from_bytes(data, policy=email.policy.default)
         self.wrong += judged(letter)
         self.letters.append(letter)
