@@ -78,15 +78,16 @@ class Parts:
 
 
 @torch.no_grad()
-def prepare(engine: str, model, decoder, ids, noise, folder: Path, threads: int):
-    """(model, decoder) as the engine runs them."""
+def prepare(engine: str, model, decoder, ids, noise, is_guided: bool, folder: Path, threads: int):
+    """(model, decoder) as the engine runs them. Guided, each step is computed without the words as well."""
     if engine == "eager":
         return model, decoder
     if engine == "compiled":
         return Parts(torch.compile(model.encode), torch.compile(model.generator)), torch.compile(decoder)
-    rows = torch.cat([ids, torch.ones_like(ids)])
+    rows = torch.cat([ids, torch.ones_like(ids)]) if is_guided else ids
+    latents = torch.cat([noise, noise]) if is_guided else noise
     tokens, mask = model.encode(rows)
-    step = (torch.cat([noise, noise]), torch.ones(2 * len(noise)), tokens, mask)
+    step = (latents, torch.ones(len(latents)), tokens, mask)
     return (
         Parts(
             Onnx(Encode(model), (rows,), folder / "encode.onnx", threads),
@@ -120,8 +121,8 @@ def main() -> None:
     random = torch.Generator().manual_seed(1)
     noise = torch.randn(options.at_once, settings["latent_channels"], size, size, generator=random)
     weights = hashlib.sha256((options.model / "model.safetensors").read_bytes()).hexdigest()
-    folder = options.graphs / weights[:16] / f"{options.at_once}-at-once"
-    used, decode = prepare(options.engine, model, decoder, ids, noise, folder, options.threads)
+    folder = options.graphs / weights[:16] / f"{options.at_once}-at-once-guidance-{guidance}"
+    used, decode = prepare(options.engine, model, decoder, ids, noise, guidance != 1, folder, options.threads)
 
     def draw():
         return decode(sample(used, ids, noise, steps, guidance, shift=settings["shift"])).clamp(-1, 1)

@@ -162,7 +162,7 @@ pub enum Failure {
     #[error(
         "With the role {role} you don't read this: what is kept of others to {} is read by {}. Ask an \
          operator for another role, if you need it.",
-        purpose.words(), privacy::looking::roles_in_words(domain::language::Language::English, purpose.readers())
+        purpose.words_to_staff(), privacy::looking::roles_in_words(domain::language::Language::English, purpose.readers())
     )]
     NotForRole {
         role: domain::role::Role,

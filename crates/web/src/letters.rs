@@ -169,7 +169,7 @@ pub fn write(letter: &Letter, home: &str) -> Written {
 
 /// After "to".
 fn purpose_in_words(name: &str) -> &'static str {
-    Purpose::named(name).map_or("", Purpose::words)
+    Purpose::named(name).map_or("", Purpose::words_to_staff)
 }
 
 fn words<'a>(t: &'static Texts, letter: &'a Letter) -> (&'static LetterText, Option<String>) {

@@ -115,7 +115,7 @@ pub enum DutyError {
     Length,
     #[error(
         "What is kept of others to {} is read by nobody but its person, and nobody can agree to it.",
-        .0.words()
+        .0.words_to_staff()
     )]
     NobodyReads(Purpose),
     #[error("Somebody else has to agree: an operator or a privacy officer who is not you.")]

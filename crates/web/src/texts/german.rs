@@ -31,10 +31,11 @@ mod tests {
     use super::*;
 
     /// Groups of which pages in German show a part.
-    const IN_PART: [&str; 10] = [
+    const IN_PART: [&str; 11] = [
         "about",
         "account",
         "credits",
+        "desk",
         "door",
         "examples",
         "notices",

@@ -100,6 +100,43 @@ impl Purpose {
         }
     }
 
+    /// After "to", as those are told it who work for others.
+    #[must_use]
+    pub const fn words_to_staff(self) -> &'static str {
+        match self {
+            Self::Drawing => "draw what people order, show it to them and keep it for them",
+            Self::Account => "know people again and let them in",
+            Self::Credits => "reckon what people have and what they spend",
+            Self::Mail => "write to people about their accounts",
+            Self::Security => {
+                "keep strangers out of people's accounts, and attacks off the service"
+            }
+            Self::Erasure => "forget what people want forgotten, and prove that it was",
+            Self::Access => "hand people everything that is kept of them",
+            Self::Rights => "answer what people ask for by their rights",
+            Self::Preferences => "begin with the settings that people chose",
+            Self::Consents => "do what people agreed to and nothing else, and show that they did",
+            Self::News => "write to people when there is something new",
+            Self::Personalisation => "begin with the settings of people's last orders",
+            Self::Examples => "show to everybody those pictures of which people say so",
+            Self::TrainingPictures => "let models learn from those pictures of which people say so",
+            Self::TrainingWords => {
+                "let models learn from the words of those pictures of which people say so"
+            }
+            Self::Support => "help people where they ask for it",
+            Self::Fairness
+            | Self::Repeats
+            | Self::Operation
+            | Self::AgeGate
+            | Self::Law
+            | Self::Analytics
+            | Self::Oversight
+            | Self::Disclosure
+            | Self::Breaches
+            | Self::Billing => self.words(),
+        }
+    }
+
     #[must_use]
     pub const fn basis(self) -> Basis {
         match self {
@@ -206,6 +243,23 @@ impl Purpose {
                 "dpv:ImproveExistingProductsAndServices"
             }
             Self::Analytics => "dpv:ServiceUsageAnalytics",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// "Help you where you ask for it" is no work that somebody else does.
+    #[test]
+    fn staff_are_told_of_others() {
+        for purpose in Purpose::ALL {
+            let words = purpose.words_to_staff();
+            let you = words
+                .split_whitespace()
+                .find(|word| word.starts_with("you"));
+            assert_eq!(you, None, "{words}");
         }
     }
 }

@@ -172,7 +172,7 @@ async fn show(State(site): State<Site>, Asker(known): Asker) -> Result<Response,
             .into_iter()
             .map(|(purpose, until)| {
                 let until = t.desk.until.fill(&t.exact(until));
-                format!("{}, {until}", purpose.words())
+                format!("{}, {until}", purpose.words_to_staff())
             })
             .collect(),
         audit: report.as_deref().and_then(promises::verdict),
