@@ -220,8 +220,7 @@ pub(super) async fn ask(
                 .await
                 .map(|()| None),
             Err(bad) => {
-                let says = Texts::get().known(&bad);
-                let wrong = Some(("address", says.unwrap_or_else(|| bad.to_string())));
+                let wrong = Some(("address", Texts::get().mistake(&bad)));
                 return page(&site, known, Some(&sent), wrong).await;
             }
         },

@@ -380,15 +380,9 @@ pub(super) async fn accept(
     }
     match terms::accept(&site.studio, person, sent.text("terms")).await {
         Ok(_) => Ok(onward("/")),
-        Err(AcceptError::Other) => {
-            let other = AcceptError::Other;
-            let says = Texts::get().known(&other);
-            asking(
-                &site,
-                person,
-                Some(says.unwrap_or_else(|| other.to_string())),
-            )
-            .await
+        Err(other @ AcceptError::Other) => {
+            let says = Texts::get().mistake(&other);
+            asking(&site, person, Some(says)).await
         }
         Err(AcceptError::Failure(failure)) => Err(failure.into()),
     }

@@ -12,7 +12,7 @@ use studio::privacy::receipt;
 use studio::terms::{self, Draft};
 
 use crate::browser::{Browser, PASSWORD, last_letter};
-use crate::consent::{ANNA, CHOICES, consents, house};
+use crate::consent::{self, ANNA, CHOICES, consents, house};
 use crate::erasure::finished;
 use crate::notices::publish_in;
 use crate::stage::{Answer, request};
@@ -73,7 +73,7 @@ const ENGLISH: [&str; 16] = [
     "to", "has", "from",
 ];
 
-pub(crate) fn english_in(page: &str) -> Vec<String> {
+fn english_in(page: &str) -> Vec<String> {
     let said = read_aloud(page);
     let words = said.split(|c: char| !c.is_alphanumeric() && !"/_-.@".contains(c));
     let mut found: Vec<String> = words
@@ -82,6 +82,16 @@ pub(crate) fn english_in(page: &str) -> Vec<String> {
         .collect();
     found.dedup();
     found
+}
+
+#[track_caller]
+fn assert_german(page: &str, what: &str) {
+    let english = english_in(page);
+    assert!(
+        english.is_empty(),
+        "{what} says {english:?}: {}",
+        read_aloud(page)
+    );
 }
 
 #[test]
@@ -180,12 +190,7 @@ async fn promise_x_09_a_german_page_says_nothing_in_english() {
         assert_eq!(page.header("content-language"), "de", "{path}");
         let text = page.text();
         assert!(text.contains("<html lang=\"de\">"), "{path}");
-        let english = english_in(&text);
-        assert!(
-            english.is_empty(),
-            "{path} says {english:?}: {}",
-            read_aloud(&text)
-        );
+        assert_german(&text, path);
     }
 }
 
@@ -240,8 +245,7 @@ async fn promise_x_09_a_version_is_told_in_each_language_in_which_it_was_publish
         // What an operator says of themselves is theirs, in whichever language.
         let text = told.text();
         let own = text.split("class=\"compared\"").next().expect("a page");
-        let english = english_in(own);
-        assert!(english.is_empty(), "{page} says {english:?}");
+        assert_german(own, page);
     }
     let compared = visitor.get("/privacy/versions/3/changes?lang=de").await;
     let compared = compared.text();
@@ -276,22 +280,13 @@ async fn promise_x_09_correcting_and_agreeing_for_one_picture_are_told_in_german
         (wrong.status.as_u16(), wrong.header("content-language")),
         (400, "de")
     );
-    assert!(
-        english_in(&wrong.text()).is_empty(),
-        "{}",
-        read_aloud(&wrong.text())
-    );
+    assert_german(&wrong.text(), "a mistake");
     let drawn = crate::sharing::drawn(&anna, json!({ "prompt": "ein roter Apfel" })).await;
     let path = format!("/pictures/{drawn}");
     let page = anna.get(&path).await;
     assert_eq!(page.header("content-language"), "de");
     let text = page.text();
-    assert!(
-        english_in(&text).is_empty(),
-        "{:?}: {}",
-        english_in(&text),
-        read_aloud(&text)
-    );
+    assert_german(&text, "a picture");
     assert!(text.contains("name=\"language\" value=\"de\""));
     let fields = [
         ("purpose", "examples"),
@@ -301,6 +296,10 @@ async fn promise_x_09_correcting_and_agreeing_for_one_picture_are_told_in_german
     ];
     let said = anna.submit(&format!("{path}/consent"), &fields).await;
     assert_eq!(said.status, 303, "{}", said.text());
+    let all = anna.get(&format!("/v1{path}/consents")).await.json();
+    let decision = &consent::of(&all, "examples")["decision"];
+    let read = Optional::Examples.edition().sha256_in(Language::German);
+    assert_eq!(decision["text_sha256"], read);
     // A part goes into a page in English, and is in English.
     let part = request(Method::GET, &path).header("x-part", "1");
     let part = anna
@@ -318,12 +317,7 @@ async fn promise_x_09_help_and_receipts_are_told_in_german() {
     choose(&anna, "de").await;
     let told = |answer: &Answer, what: &str| {
         assert_eq!(answer.header("content-language"), "de", "{what}");
-        let english = english_in(&answer.text());
-        assert!(
-            english.is_empty(),
-            "{what} says {english:?}: {}",
-            read_aloud(&answer.text())
-        );
+        assert_german(&answer.text(), what);
     };
     let wrong = [("about", "fault"), ("subject", ""), ("words", "Warum?")];
     let wrong = anna.submit("/support", &wrong).await;
@@ -406,19 +400,14 @@ async fn promise_x_09_terms_are_told_in_german_around_the_words_of_who_wrote_the
         assert_eq!(told.header("content-language"), "de", "{page}");
         let text = told.text();
         assert!(text.contains("You are kind"), "{page}: as it was written");
-        let english = english_in(&text);
-        assert!(
-            english.is_empty(),
-            "{page} says {english:?}: {}",
-            read_aloud(&text)
-        );
+        assert_german(&text, page);
     }
     let compared = anna.get("/terms/2/changes").await;
     assert_eq!(compared.header("content-language"), "de");
     let compared = compared.text();
     assert!(compared.contains("<ins>You are kind, and this is all.</ins>"));
     let own = compared.split("class=\"compared\"").next().expect("a page");
-    assert!(english_in(own).is_empty(), "{own}");
+    assert_german(own, "a comparison");
     // What was wrong is said in German as well.
     for fields in [
         vec![("terms", "of another day")],
@@ -429,12 +418,7 @@ async fn promise_x_09_terms_are_told_in_german_around_the_words_of_who_wrote_the
         assert_eq!(refused.header("content-language"), "de");
         let text = refused.text();
         assert!(text.contains("role=\"alert\""));
-        let english = english_in(&text);
-        assert!(
-            english.is_empty(),
-            "says {english:?}: {}",
-            read_aloud(&text)
-        );
+        assert_german(&text, "a mistake");
     }
 }
 

@@ -7,6 +7,7 @@ use axum::http::{Method, Request};
 use domain::ids::JobId;
 use domain::role::Role;
 use serde_json::{Value, json};
+use studio::accounts::person::PersonError;
 use studio::accounts::{Gate, key, person, session};
 use studio::jobs::progress::Board;
 use studio::{Studio, jobs};
@@ -239,6 +240,33 @@ async fn promise_acc_05_a_lowered_role_ends_what_it_opened() {
     // A key that could never do more goes on, and sees that the other's job was given up.
     let seen = rest(reading).await;
     assert_eq!(seen.last().expect("an end").0, "end");
+}
+
+/// Of two who run the house, one stays, however closely their roles are lowered together.
+#[tokio::test]
+async fn promise_acc_07_two_who_run_the_house_are_not_both_lowered_at_once() {
+    let stage = Stage::free().await;
+    Browser::new(&stage).welcome(ANNA).await;
+    Browser::new(&stage).sign_up(BO).await;
+    let studio = &stage.studio;
+    let (anna, bo) = (person_of(&stage, ANNA).await, person_of(&stage, BO).await);
+    for _ in 0..10 {
+        for one in [anna, bo] {
+            let set = person::set_role(studio, one, Role::Operator).await;
+            set.expect("set");
+        }
+        let lowered = tokio::join!(
+            person::set_role(studio, anna, Role::Person),
+            person::set_role(studio, bo, Role::Person)
+        );
+        assert!(
+            matches!(
+                lowered,
+                (Ok(()), Err(PersonError::LastOperator)) | (Err(PersonError::LastOperator), Ok(()))
+            ),
+            "{lowered:?}"
+        );
+    }
 }
 
 /// Another process knows nothing of what is open here, and shares only the database.
